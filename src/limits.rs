@@ -1,0 +1,56 @@
+//! How much of anything a file may ask for before it is refused.
+//!
+//! Knows the documented defaults. A limit that is hit is reported with its value and the limit, never passed over.
+
+/// Limits on what an input may make the program do. All sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest JSON document (index, manifest, config, manifest.json).
+    pub max_json: u64,
+    /// Deepest nesting inside a JSON document.
+    pub max_json_depth: usize,
+    /// Largest PAX or GNU long-name body of one tar member. Go's archive/tar has the same limit.
+    pub max_extension: u64,
+    /// Most decoded bytes of one layer.
+    pub max_unpacked: u64,
+    /// Most members of one tar (outer archive or layer).
+    pub max_members: u64,
+    /// Deepest chain of nested image indexes.
+    pub max_depth: usize,
+    /// Largest zstd window, as a power of two (27 is 128 MiB, what `zstd -d` takes by default).
+    pub zstd_window_log: u32,
+    /// Most decoded bytes of a compressed outer archive or standard input that stay in memory; more goes to an
+    /// unlinked temporary file.
+    pub max_in_memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_json: 8 << 20,
+            max_json_depth: 128,
+            max_extension: 1 << 20,
+            max_unpacked: 1 << 40,
+            max_members: 50_000_000,
+            max_depth: 16,
+            zstd_window_log: 27,
+            max_in_memory: 64 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Limits that only a file made to exhaust the machine would hit.
+    pub fn permissive() -> Limits {
+        Limits {
+            max_json: 1 << 30,
+            max_json_depth: 128,
+            max_extension: 1 << 30,
+            max_unpacked: u64::MAX,
+            max_members: u64::MAX,
+            max_depth: 64,
+            zstd_window_log: 31,
+            max_in_memory: 1 << 30,
+        }
+    }
+}

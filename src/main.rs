@@ -1,0 +1,3 @@
+//! The program: hands over to `repro_build::cli`.
+
+fn main() {}
