@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod error;
 pub mod escape;
+pub mod json;
 pub mod limits;
 pub mod location;
 pub mod media;
