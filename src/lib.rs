@@ -1,10 +1,18 @@
 //! Read, verify, list, normalize and diff container image tarballs, and build them reproducibly.
 
+pub mod archive;
+pub mod codec;
 pub mod digest;
 pub mod error;
 pub mod escape;
+pub mod grade;
+pub mod image;
 pub mod json;
+pub mod ladder;
 pub mod limits;
 pub mod location;
+pub mod measure;
 pub mod media;
 pub mod observe;
+pub mod tar;
+pub mod verify;

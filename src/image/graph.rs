@@ -20,6 +20,11 @@ macro_rules! ids {
             pub fn position(self) -> usize {
                 self.0 as usize
             }
+
+            /// The id of what stands at `position`.
+            pub(crate) fn at(position: usize) -> $name {
+                $name(u32::try_from(position).unwrap_or(u32::MAX))
+            }
         }
     )* };
 }
@@ -228,8 +233,7 @@ impl<'a> ImageGraph<'a> {
 
     /// The document a blob was read as.
     pub fn document_of(&self, blob: BlobId) -> Option<DocId> {
-        let position = self.documents.iter().position(|document| document.blob == blob)?;
-        Some(DocId(u32::try_from(position).ok()?))
+        self.documents.iter().position(|document| document.blob == blob).map(DocId::at)
     }
 
     /// The layout's name: `oci`, `docker` or `oci+docker`.

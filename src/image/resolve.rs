@@ -91,7 +91,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn push_blob(&mut self, blob: Blob) -> BlobId {
-        let id = BlobId(u32::try_from(self.graph.blobs.len()).unwrap_or(u32::MAX));
+        let id = BlobId::at(self.graph.blobs.len());
         self.graph.blobs.push(blob);
         id
     }
@@ -128,7 +128,7 @@ impl<'a> Resolver<'a> {
             return (id, false);
         }
         let parsed = json::parse(self.graph.content(blob), &self.limits);
-        let id = DocId(u32::try_from(self.graph.documents.len()).unwrap_or(u32::MAX));
+        let id = DocId::at(self.graph.documents.len());
         self.graph.documents.push(Document { blob, root: parsed.root, faults: parsed.faults, node: Node::Other });
         self.by_blob.insert(blob, id);
         (id, true)

@@ -19,7 +19,7 @@ use std::ops::Range;
 pub use access::WrongType;
 pub use differences::{Difference, Differences, differences};
 pub use edit::{EditError, Edits, quote};
-pub use fault::{About, Fault, FaultKind, Grade};
+pub use fault::{Fault, FaultKind};
 pub use fold::fold;
 pub use parse::{Parsed, parse};
 pub use pointer::child;
