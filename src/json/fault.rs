@@ -104,6 +104,8 @@ mod tests {
     fn ids_are_kebab_and_stand_once() {
         let ids: BTreeSet<_> = FaultKind::ALL.iter().map(|kind| kind.about().id).collect();
         assert_eq!(ids.len(), FaultKind::ALL.len());
-        assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')));
+        assert!(
+            ids.iter().all(|id| id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+        );
     }
 }
