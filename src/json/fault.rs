@@ -61,7 +61,7 @@ macro_rules! faults {
 }
 
 faults! {
-    /// Over the limit on a document's size.
+    /// Over the limit on a document's size, or on the number of its values.
     TooLarge, "too-large", Error, "document too large",
         "Readers cap the size of a document at 4 to 8 MiB; a larger one is refused by some and exhausts others.";
     /// Starts with a byte order mark.

@@ -146,6 +146,11 @@ fn hostile_documents_end_soon() {
     let [a, b] = [&left, &right].map(|raw| parse(raw.as_bytes(), &boundless).root.unwrap());
     assert!(!differences(&a, left.as_bytes(), &b, right.as_bytes()).is_empty());
 
+    let crowd = |values: usize| format!("[{}]", vec!["0"; values - 1].join(","));
+    let values = 1 << 19;
+    assert!(faults(crowd(values).as_bytes()).is_empty());
+    assert_eq!(only_fault(crowd(values + 1).as_bytes()), (FaultKind::TooLarge, (1 << 20) - 1, String::new()));
+
     let keys = |key: fn(usize) -> usize| {
         let fields: Vec<String> = (0..100_000).map(|i| format!("\"k{}\":0", key(i))).collect();
         parse(format!("{{{}}}", fields.join(",")).as_bytes(), &boundless)
