@@ -7,6 +7,7 @@ pub mod error;
 pub mod escape;
 pub mod grade;
 pub mod image;
+pub mod inspect;
 pub mod json;
 pub mod ladder;
 pub mod limits;

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn misspelt_keys_are_found() {
         let node = read(r#"{"Config":1,"layers":2,"LAYER\u017f":3,"other":4}"#);
-        let keys: Vec<_> = node.misspelt(&["config", "layers"]).iter().map(|field| field.key.as_str()).collect();
+        let keys: Vec<_> =
+            node.misspelt(&["config", "layers"]).iter().map(|field| field.key.as_str()).collect();
         assert_eq!(keys, ["Config", "LAYERſ"]);
     }
 }

@@ -38,7 +38,7 @@ pub struct Difference {
     pub right: Option<String>,
 }
 
-/// What differs between `a` and `b`.
+/// What differs between two documents: their roots and their raw bytes.
 ///
 /// Objects are compared by key (of duplicates the last), arrays of one length element by element. Of arrays of
 /// different length, what their equal beginnings and ends leave over is removed and added. Numbers are equal when they
@@ -47,7 +47,7 @@ pub fn differences(a: &Node, raw_a: &[u8], b: &Node, raw_b: &[u8]) -> Difference
     let mut search = Search { raw_a, raw_b, found: Differences::default() };
     search.compare("", a, b);
     let mut found = search.found;
-    found.formatting_only = found.listed.is_empty() && raw_a.get(a.span.clone()) != raw_b.get(b.span.clone());
+    found.formatting_only = found.listed.is_empty() && raw_a != raw_b;
     found
 }
 
@@ -88,7 +88,8 @@ impl Search<'_> {
                 let prefix = left.iter().zip(right).take_while(|(a, b)| same(a, b)).count();
                 let (left, right) =
                     (left.get(prefix..).unwrap_or_default(), right.get(prefix..).unwrap_or_default());
-                let suffix = left.iter().rev().zip(right.iter().rev()).take_while(|(a, b)| same(a, b)).count();
+                let suffix =
+                    left.iter().rev().zip(right.iter().rev()).take_while(|(a, b)| same(a, b)).count();
                 for (i, a) in left.iter().enumerate().take(left.len().saturating_sub(suffix)) {
                     self.list(child(pointer, &prefix.saturating_add(i).to_string()), Some(a), None);
                 }
@@ -166,4 +167,79 @@ fn compact(node: &Node, raw: &[u8]) -> String {
         }
     }
     String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+    use crate::limits::Limits;
+
+    fn found(a: &str, b: &str) -> Differences {
+        let read = |raw: &str| parse(raw.as_bytes(), &Limits::default()).root.unwrap();
+        differences(&read(a), a.as_bytes(), &read(b), b.as_bytes())
+    }
+
+    /// `pointer left right`, one each, `-` for what is not there.
+    fn lines(a: &str, b: &str) -> Vec<String> {
+        let found = found(a, b);
+        assert!(!found.formatting_only);
+        let text = |side: Option<String>| side.unwrap_or("-".to_owned());
+        found
+            .listed
+            .into_iter()
+            .map(|d| format!("{} {} {}", d.pointer, text(d.left), text(d.right)))
+            .collect()
+    }
+
+    #[test]
+    fn objects_differ_by_key() {
+        assert_eq!(
+            lines(r#"{"b":1,"a":{"x":[ 1, "a b" ]},"c/d":0}"#, r#"{"a":{"x":"\u0041"},"c/d":1,"n":null}"#),
+            [r#"/a/x [1,"a b"] "\u0041""#, "/b 1 -", "/c~1d 0 1", "/n - null"]
+        );
+    }
+
+    #[test]
+    fn arrays_of_one_length_differ_by_element() {
+        assert_eq!(lines("[1,2,[3]]", "[1,0,[4]]"), ["/1 2 0", "/2/0 3 4"]);
+    }
+
+    #[test]
+    fn an_element_put_in_is_all_that_differs() {
+        assert_eq!(lines("[1,2,3]", "[1,9,8,2,3]"), ["/1 - 9", "/2 - 8"]);
+        assert_eq!(lines("[1,1,1]", "[1,1]"), ["/2 1 -"]);
+        assert_eq!(lines("[]", "[{}]"), ["/0 - {}"]);
+        assert_eq!(lines("[1,2,3]", "[1,4,5,3]"), ["/1 2 -", "/1 - 4", "/2 - 5"]);
+    }
+
+    #[test]
+    fn formatting_is_no_difference_but_is_told() {
+        for (a, b) in [
+            (r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#),
+            ("[1]", "[ 1 ]"),
+            (
+                "[1]", "[1]
+",
+            ),
+            (r#""A""#, r#""\u0041""#),
+            (r#"{"a":1,"a":2}"#, r#"{"a":3,"a":2}"#),
+        ] {
+            let found = found(a, b);
+            assert!(found.listed.is_empty() && found.formatting_only && !found.is_empty(), "{a} {b}");
+        }
+        assert!(found("[1]", "[1]").is_empty());
+        assert_eq!(lines("1", "1.0"), [" 1 1.0"]);
+    }
+
+    #[test]
+    fn a_hostile_pair_is_bounded() {
+        let key = "k".repeat(LONGEST);
+        let many = |element: &str| vec![element; 20_000].join(",");
+        let of = |element: &str| format!("{{\"{key}\":[{}]}}", many(element));
+        let long = found(&of("1"), &of("2"));
+        assert_eq!((long.listed.len(), long.unlisted), (1, 0));
+        let wide = found(&format!("[{}]", many("1")), &format!("[{}]", many("2")));
+        assert_eq!((wide.listed.len(), wide.unlisted), (MOST_LISTED, 10_000));
+    }
 }

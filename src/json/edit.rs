@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Field, Node, Value};
+use super::{Node, Value};
 
 /// Changes to one raw document, collected and then made at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Edits {
     /// its neighbour. All that go from one object must go in one call; nothing happens to what is no object.
     pub fn remove_fields(&mut self, object: &Node, doomed: impl Fn(&str) -> bool) {
         if let Value::Object(fields) = &object.value {
-            self.remove(object, fields.iter().map(|field: &Field| (field.span(), doomed(&field.key))));
+            self.remove(object, fields.iter().map(|field| (field.span(), doomed(&field.key))));
         }
     }
 
@@ -135,4 +135,63 @@ pub fn quote(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+    use crate::limits::Limits;
+
+    fn read(raw: &str) -> Node {
+        parse(raw.as_bytes(), &Limits::default()).root.unwrap()
+    }
+
+    fn applied(edits: Edits, raw: &str) -> String {
+        String::from_utf8(edits.apply(raw.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn without(raw: &str, doomed: &[&str]) -> String {
+        let mut edits = Edits::new();
+        edits.remove_fields(&read(raw), |key| doomed.contains(&key));
+        applied(edits, raw)
+    }
+
+    const INDENTED: &str = "{\n  \"a\": 1,\n  \"b\": 2,\n  \"c\": 3\n}\n";
+
+    #[test]
+    fn a_field_goes_with_its_comma() {
+        assert_eq!(without(INDENTED, &["a"]), "{\n  \"b\": 2,\n  \"c\": 3\n}\n");
+        assert_eq!(without(INDENTED, &["b"]), "{\n  \"a\": 1,\n  \"c\": 3\n}\n");
+        assert_eq!(without(INDENTED, &["c"]), "{\n  \"a\": 1,\n  \"b\": 2\n}\n");
+        assert_eq!(without(INDENTED, &["b", "c"]), "{\n  \"a\": 1\n}\n");
+        assert_eq!(without(INDENTED, &["a", "c"]), "{\n  \"b\": 2\n}\n");
+        assert_eq!(without(INDENTED, &["a", "b", "c"]), "{}\n");
+        assert_eq!(without(INDENTED, &[]), INDENTED);
+        assert_eq!(without(r#"{"a":1,"b":2,"a":3}"#, &["a"]), r#"{"b":2}"#);
+    }
+
+    #[test]
+    fn changes_to_the_same_bytes_are_refused() {
+        let raw = r#"{"a":[1,2]}"#;
+        let root = read(raw);
+        let mut edits = Edits::new();
+        edits.replace(root.pointer("/a/0").unwrap(), "7");
+        edits.replace_str(root.pointer("/a/1").unwrap(), "x");
+        assert_eq!(applied(edits.clone(), raw), r#"{"a":[7,"x"]}"#);
+        edits.replace(root.pointer("/a").unwrap(), "[]");
+        assert_eq!(edits.apply(raw.as_bytes()), Err(EditError::Overlap { first: 5..10, second: 6..7 }));
+        let mut edits = Edits::new();
+        edits.replace(&root, "1");
+        assert_eq!(edits.apply(b"{}"), Err(EditError::OutOfBounds(0..11)));
+    }
+
+    /// What `json.Marshal` prints, from the documentation of Go's encoding/json and of `HTMLEscape`.
+    #[test]
+    fn quotes_as_go_does() {
+        assert_eq!(
+            quote("<a href=\"x\">&\u{2028}\u{2029}\\/\n\r\t\u{8}\u{c}\u{1}\u{7f}é"),
+            "\"\\u003ca href=\\\"x\\\"\\u003e\\u0026\\u2028\\u2029\\\\/\\n\\r\\t\\b\\f\\u0001\u{7f}é\""
+        );
+    }
 }

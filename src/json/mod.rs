@@ -13,6 +13,8 @@ mod fault;
 mod fold;
 mod parse;
 mod pointer;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 

@@ -10,6 +10,13 @@ use crate::limits::Limits;
 /// Deepest nesting whatever the limit says: values are read, compared and dropped by recursion.
 const DEEPEST: usize = 1000;
 
+/// Bytes of [`Limits::max_json`] for each value a document may have: a value takes some hundred bytes of memory, so a
+/// document of the largest size made of nothing but `[[1],[1],…` would ask for a gigabyte. Real ones have 30 and more.
+const BYTES_PER_VALUE: u64 = 16;
+
+/// Values any document may have, however low the limit.
+const FEWEST_VALUES: u64 = 1024;
+
 /// Faults listed of those a document can have any number of.
 const MOST_LISTED: usize = 100;
 
@@ -29,10 +36,13 @@ pub struct Parsed {
 
 /// Reads a whole document.
 ///
-/// Takes what RFC 8259 and Go's encoding/json take; whatever readers part on is a fault. Time is linear in the size.
+/// Takes what RFC 8259 and Go's encoding/json take, within `limits.max_json`, `limits.max_json_depth` and one value for
+/// every 16 bytes of `limits.max_json`; whatever readers part on is a fault. Time is linear in the size.
 pub fn parse(raw: &[u8], limits: &Limits) -> Parsed {
     let limit = limits.max_json_depth.min(DEEPEST);
-    let mut reader = Reader { raw, at: 0, depth: 0, limit, faults: Vec::new(), unlisted: 0 };
+    let max_values = (limits.max_json / BYTES_PER_VALUE).max(FEWEST_VALUES);
+    let mut reader =
+        Reader { raw, at: 0, depth: 0, limit, values: 0, max_values, faults: Vec::new(), unlisted: 0 };
     let mut root = reader.document(limits.max_json).ok();
     let Reader { mut faults, unlisted, .. } = reader;
     faults.sort_by_key(|fault| fault.offset);
@@ -52,6 +62,8 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     limit: usize,
+    values: u64,
+    max_values: u64,
     faults: Vec<Fault>,
     unlisted: usize,
 }
@@ -82,6 +94,10 @@ impl Reader<'_> {
 
     /// A value; `name` is the key that holds it, if one does.
     fn value(&mut self, name: &str) -> Result<Node, Stop> {
+        if self.values >= self.max_values {
+            return Err(self.stop(FaultKind::TooLarge, format!("more than {} values", self.max_values)));
+        }
+        self.values = self.values.saturating_add(1);
         let start = self.at;
         let value = match self.peek() {
             Some(b'{') => Value::Object(self.nested(|reader| reader.object(name))?),

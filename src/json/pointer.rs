@@ -68,7 +68,8 @@ fn before<T>(items: &[T], after: usize) -> Option<&T> {
 }
 
 fn index(token: &str) -> Option<usize> {
-    let canonical = token == "0" || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
+    let canonical =
+        token == "0" || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
     canonical.then(|| token.parse().ok()).flatten()
 }
 
@@ -79,7 +80,8 @@ mod tests {
     use crate::limits::Limits;
 
     /// The document and the pointers of RFC 6901 section 5.
-    const EXAMPLE: &str = r#"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#;
+    const EXAMPLE: &str =
+        r#"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#;
 
     #[test]
     fn rfc_6901_examples() {
