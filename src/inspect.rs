@@ -9,7 +9,7 @@ use crate::{
     image::{self, FaultKind, Image, ImageGraph},
     ladder::{self, Ladder},
     limits::Limits,
-    measure::{self, Facts, Needs},
+    measure::{self, Facts, Workers},
     observe::Observer,
     verify::{self, Case, Verdict},
 };
@@ -21,8 +21,6 @@ pub struct Request {
     pub verify: verify::Options,
     /// Limits on what the input may ask for.
     pub limits: Limits,
-    /// Threads to measure on; 0 takes what the machine grants.
-    pub threads: usize,
     /// Only this image: a name, a digest (or the beginning of one) or a number counted from 1.
     pub image: Option<String>,
     /// Only images of this platform.
@@ -76,6 +74,7 @@ impl Inspected<'_> {
 pub fn inspect<T>(
     source: &Source,
     request: &Request,
+    workers: &Workers,
     observer: &dyn Observer,
     then: impl FnOnce(&Inspected<'_>) -> T,
 ) -> Result<T> {
@@ -85,7 +84,8 @@ pub fn inspect<T>(
         needs.archive |= request.also.archive;
         needs.listing |= request.also.listing;
         needs.file_digests |= request.also.file_digests;
-        let facts = measure(graph, &images, needs, source, request, observer)?;
+        let plan = measure::plan(graph, &images, needs);
+        let facts = measure::run(&plan, graph, source, &request.limits, workers, observer)?;
         let case = Case { graph, facts: &facts, images: &images, options: &request.verify };
         let verdict = verify::verify(&case);
         Ok(then(&Inspected { source, graph, images: &images, facts: &facts, verdict: &verdict }))
@@ -107,18 +107,6 @@ pub fn with_graph<T>(
         return Err(Error::new(ErrorKind::NotAnImage, why_no_image(&graph)).at(source.location()));
     }
     Ok(then(&graph))
-}
-
-fn measure(
-    graph: &ImageGraph<'_>,
-    images: &[&Image],
-    needs: Needs,
-    source: &Source,
-    request: &Request,
-    observer: &dyn Observer,
-) -> Result<Facts> {
-    let plan = measure::plan(graph, images, needs);
-    measure::run(&plan, graph, source, &request.limits, request.threads, observer)
 }
 
 /// Neither document is there, nor anything else of a layout.

@@ -1,6 +1,8 @@
 //! Read, verify, list, normalize and diff container image tarballs, and build them reproducibly.
 
 pub mod archive;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod codec;
 pub mod digest;
 pub mod error;
@@ -15,5 +17,6 @@ pub mod location;
 pub mod measure;
 pub mod media;
 pub mod observe;
+pub mod report;
 pub mod tar;
 pub mod verify;

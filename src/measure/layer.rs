@@ -50,7 +50,6 @@ impl LayerReader {
         let whole = fault.is_none();
         LayerFacts {
             compression,
-            maker: None,
             frames,
             diff_ids: if whole { self.hashers.into_iter().map(|h| DiffId(h.finish())).collect() } else { Vec::new() },
             fault,
@@ -154,7 +153,7 @@ pub(super) fn read(
 ) -> LayerFacts {
     let compression = codec::sniff(packed);
     let mut reader = LayerReader::new(algorithms, needs, limits);
-    if !compression.is_layer() {
+    if !matches!(compression, Compression::Plain | Compression::Gzip | Compression::Zstd) {
         return reader.finish(compression, Frames::default(), Some(LayerFault::NotInspected));
     }
     if compression == Compression::Plain {
@@ -186,9 +185,5 @@ pub(super) fn read(
     };
     advance(packed.get(read..).unwrap_or_default());
     let frames = decoder.frames();
-    let mut facts = reader.finish(compression, frames, fault);
-    if compression == Compression::Gzip {
-        facts.maker = Some(codec::fingerprint(packed));
-    }
-    facts
+    reader.finish(compression, frames, fault)
 }

@@ -6,7 +6,9 @@ mod facts;
 mod layer;
 mod plan;
 mod run;
+mod workers;
 
 pub use facts::{BlobFacts, Counts, Facts, LayerFacts, LayerFault, ListedMember, Newer};
 pub use plan::{Needs, WorkPlan, plan};
 pub use run::run;
+pub use workers::Workers;

@@ -1,9 +1,7 @@
 //! All the threads: works off a plan in a pool of its own.
 
-use rayon::prelude::*;
-
 use super::{
-    BlobFacts, Facts,
+    BlobFacts, Facts, Workers,
     layer::{self, WINDOW},
     plan::{Subject, WorkItem, WorkPlan},
 };
@@ -17,7 +15,7 @@ use crate::{
     observe::{Event, Observer},
 };
 
-/// Measures what the plan says, on `threads` threads (0: as many as the machine grants).
+/// Measures what the plan says, on the threads of `workers`.
 ///
 /// # Errors
 /// [`ErrorKind::Changed`] if the input changed meanwhile, [`ErrorKind::Interrupted`] if the observer said stop.
@@ -26,16 +24,11 @@ pub fn run(
     graph: &ImageGraph<'_>,
     source: &Source,
     limits: &Limits,
-    threads: usize,
+    workers: &Workers,
     observer: &dyn Observer,
 ) -> Result<Facts> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start threads: {e}")))?;
     let job = Job { plan, graph, source, limits, observer };
-    let measured: Vec<Measured> =
-        pool.install(|| plan.items.par_iter().with_max_len(1).enumerate().map(|(id, item)| job.measure(id, item)).collect());
+    let measured = workers.map(&plan.items, |id, item| job.measure(id, item));
     if observer.cancelled() {
         return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
     }

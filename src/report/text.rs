@@ -86,7 +86,7 @@ fn analysis(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> 
     if let Some(error) = &input.error {
         return writeln!(out, "{}: {error}", input.name);
     }
-    let outer = if input.outer == "none" { String::new() } else { format!(", {} as a whole", input.outer) };
+    let outer = if input.outer == "plain" { String::new() } else { format!(", {} as a whole", input.outer) };
     writeln!(out, "{}  {}{outer}", paint.with("1", "Archive"), input.layout)?;
     rung(out, "archive", input.archive_digest)?;
     rung(out, "image", input.image_digest)?;

@@ -229,7 +229,7 @@ impl LayerRecord {
             digest_ok: measured.map(|measured| Some(measured) == layer.digest),
             media_type: crate::escape::escape(layer.media_type.as_bytes()).into_owned(),
             compression: facts.map(|facts| facts.compression.name()),
-            encoder: facts.and_then(|facts| facts.maker.as_ref()).map(ToString::to_string),
+            encoder: None,
             size: blob.map(|blob| blob.size),
             unpacked: inspected.map(|facts| facts.unpacked),
             diff_id,
