@@ -7,3 +7,4 @@ pub mod limits;
 pub mod location;
 pub mod media;
 pub mod observe;
+pub mod tar;

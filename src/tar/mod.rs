@@ -1,0 +1,34 @@
+//! Tar archives: one sans-I/O parser that accepts what Go's archive/tar accepts, and a writer that makes Go's choices.
+//!
+//! Go's reader is the one in docker, containerd, BuildKit and podman, so what it sees is what a container gets. Where
+//! other readers would see something else, the parser says so ([`AnomalyKind`]). Must not know about images or files.
+
+mod anomaly;
+mod member;
+mod walk;
+
+pub use anomaly::{Anomaly, AnomalyKind, Grade, TOLD_SINGLY};
+pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
+pub use walk::{Bytes, End, Outcome, Walker};
+
+/// Size of a tar block; headers are one block, bodies are padded to whole ones.
+pub const BLOCK: usize = 512;
+
+/// Takes what a walk over an archive finds.
+pub trait Sink {
+    /// A member begins; its data follows.
+    fn member(&mut self, member: Member);
+
+    /// A part of the current member's data as stored: holes of a sparse file and its map are left out. Where the
+    /// archive is fed as one slice, this is the whole body at once.
+    fn data(&mut self, _data: &[u8]) {}
+
+    /// The current member's data is complete.
+    fn end_member(&mut self) {}
+
+    /// A PAX global header, of which nothing is applied.
+    fn global(&mut self, _header: GlobalHeader) {}
+
+    /// Something is odd.
+    fn anomaly(&mut self, anomaly: Anomaly);
+}
