@@ -4,15 +4,32 @@
 //! other readers would see something else, the parser says so ([`AnomalyKind`]). Must not know about images or files.
 
 mod anomaly;
+mod audit;
+mod extension;
+mod header;
+mod listing;
 mod member;
+mod merge;
+mod pax;
+mod sparse;
+mod trailer;
 mod walk;
+mod write;
 
 pub use anomaly::{Anomaly, AnomalyKind, Grade, TOLD_SINGLY};
+pub use audit::Audit;
+pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
 pub use walk::{Bytes, End, Outcome, Walker};
+pub use write::{END, Unrepresentable, encode, encode_global};
 
 /// Size of a tar block; headers are one block, bodies are padded to whole ones.
 pub const BLOCK: usize = 512;
+
+/// Bytes of padding behind a body of `size` bytes.
+pub fn padding(size: u64) -> usize {
+    (size.wrapping_neg() & (BLOCK as u64 - 1)) as usize
+}
 
 /// Takes what a walk over an archive finds.
 pub trait Sink {
