@@ -127,7 +127,8 @@ fn what_is_bent_after_its_digest_is_wrong() {
         assert!(check(&bent).unwrap_err().contains("something else"), "{doc:?}");
         assert!(check(&ImageBuilder::good().missing(doc)).unwrap_err().contains("is missing"), "{doc:?}");
     }
-    let shared = ImageBuilder::good().layers(vec![one_file(); 2]).stored(Doc::Layer(0, 0), |bytes| bytes[9] ^= 1);
+    let shared =
+        ImageBuilder::good().layers(vec![one_file(); 2]).stored(Doc::Layer(0, 0), |bytes| bytes[9] ^= 1);
     assert!(check(&shared).unwrap_err().contains("something else"));
     let swapped = ImageBuilder::good().json(Doc::Config(0), |config| {
         config["rootfs"]["diff_ids"].as_array_mut().unwrap().swap(0, 1);
