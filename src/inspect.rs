@@ -96,11 +96,7 @@ pub fn inspect<T>(
 ///
 /// # Errors
 /// [`ErrorKind::NotAnImage`] if there is nothing of an image in it.
-pub fn with_graph<T>(
-    source: &Source,
-    limits: &Limits,
-    then: impl FnOnce(&ImageGraph<'_>) -> T,
-) -> Result<T> {
+pub fn with_graph<T>(source: &Source, limits: &Limits, then: impl FnOnce(&ImageGraph<'_>) -> T) -> Result<T> {
     let index = EntryIndex::of_source(source, limits);
     let graph = image::resolve(&index, source.location(), limits);
     if is_no_image(&graph) {
@@ -112,7 +108,9 @@ pub fn with_graph<T>(
 /// Neither document is there, nor anything else of a layout.
 fn is_no_image(graph: &ImageGraph<'_>) -> bool {
     let documents = graph.faults.iter().all(|fault| fault.kind != FaultKind::NoIndex);
-    !documents && !graph.index.entries.iter().any(|entry| entry.path == b"oci-layout") && !graph.index.has_below("blobs")
+    !documents
+        && !graph.index.entries.iter().any(|entry| entry.path == b"oci-layout")
+        && !graph.index.has_below("blobs")
 }
 
 fn why_no_image(graph: &ImageGraph<'_>) -> String {
@@ -133,10 +131,12 @@ fn select<'g>(graph: &'g ImageGraph<'_>, request: &Request) -> Result<Vec<&'g Im
     if let Some(wanted) = &request.image {
         images = by_name(&images, wanted);
         if images.is_empty() {
-            let names: Vec<&str> = graph.images.iter().flat_map(|image| &image.names).map(String::as_str).collect();
+            let names: Vec<&str> =
+                graph.images.iter().flat_map(|image| &image.names).map(String::as_str).collect();
             let known = crate::escape::escape(names.join(", ").as_bytes()).into_owned();
             let known = if known.is_empty() { String::new() } else { format!("; names in it: {known}") };
-            let message = format!("no image {} in the archive{known}", crate::escape::escape(wanted.as_bytes()));
+            let message =
+                format!("no image {} in the archive{known}", crate::escape::escape(wanted.as_bytes()));
             return Err(Error::usage(message).at(graph.at.clone()));
         }
     }
@@ -154,8 +154,10 @@ fn by_name<'g>(images: &[&'g Image], wanted: &str) -> Vec<&'g Image> {
         return number.checked_sub(1).and_then(|i| images.get(i)).copied().into_iter().collect();
     }
     let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted).to_ascii_lowercase();
-    let digest = |image: &Image| hex.len() >= 6 && image.digest.is_some_and(|digest| digest.hex().starts_with(&hex));
-    let named = |image: &Image| image.names.iter().any(|name| name == wanted || name.ends_with(&format!("/{wanted}")));
+    let digest =
+        |image: &Image| hex.len() >= 6 && image.digest.is_some_and(|digest| digest.hex().starts_with(&hex));
+    let named = |image: &Image| {
+        image.names.iter().any(|name| name == wanted || name.ends_with(&format!("/{wanted}")))
+    };
     images.iter().copied().filter(|image| named(image) || digest(image)).collect()
 }
-

@@ -18,5 +18,6 @@ pub mod measure;
 pub mod media;
 pub mod observe;
 pub mod report;
+pub mod stack;
 pub mod tar;
 pub mod verify;

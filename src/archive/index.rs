@@ -216,7 +216,8 @@ impl<'a> EntryIndex<'a> {
         self.entries.iter().enumerate().filter_map(move |(position, entry)| {
             let id = EntryId(u32::try_from(position).ok()?);
             let last = self.last_of.get(&entry.path) == Some(&id);
-            let below = entry.path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
+            let below =
+                entry.path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
             (last && below && entry.kind == EntryKind::File).then_some((id, entry))
         })
     }
@@ -263,7 +264,9 @@ impl<'a> EntryIndex<'a> {
     fn audit(&mut self) {
         for position in 0..self.entries.len() {
             let entry = &self.entries[position];
-            if entry.path.is_empty() && entry.kind != EntryKind::Directory || clean_path(&entry.name).is_none() {
+            if entry.path.is_empty() && entry.kind != EntryKind::Directory
+                || clean_path(&entry.name).is_none()
+            {
                 self.fault(FaultKind::UnsafeName, position, String::new());
                 continue;
             }
@@ -283,7 +286,8 @@ impl<'a> EntryIndex<'a> {
         if this.kind == EntryKind::Directory && other.kind == EntryKind::Directory {
             return;
         }
-        let content = |entry: &Entry| self.files.get(entry.file).and_then(|file| file.get(entry.range.clone()));
+        let content =
+            |entry: &Entry| self.files.get(entry.file).and_then(|file| file.get(entry.range.clone()));
         let same = this.kind == other.kind && this.link == other.link && content(this) == content(other);
         let kind = if same { FaultKind::RepeatedEntry } else { FaultKind::DuplicateEntry };
         let detail = format!("also at {:#x}", other.header_offset);

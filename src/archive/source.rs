@@ -87,8 +87,7 @@ impl Stamp {
     #[cfg(unix)]
     fn of(meta: &Metadata) -> Stamp {
         use std::os::unix::fs::MetadataExt as _;
-        let identity =
-            [meta.dev().cast_signed(), meta.ino().cast_signed(), meta.mtime(), meta.mtime_nsec()];
+        let identity = [meta.dev().cast_signed(), meta.ino().cast_signed(), meta.mtime(), meta.mtime_nsec()];
         Stamp { len: meta.len(), identity }
     }
 
@@ -114,7 +113,8 @@ impl Source {
             return Source::open_directory(path, name, &at, options);
         }
         if !meta.is_file() {
-            let message = "neither a file nor a directory; to read from a pipe, give - and redirect standard input";
+            let message =
+                "neither a file nor a directory; to read from a pipe, give - and redirect standard input";
             return Err(Error::new(ErrorKind::NotAnImage, message).at(at));
         }
         let file = open_file(path, Vec::new(), &at, options)?;

@@ -91,7 +91,9 @@ fn gate(inspected: &Inspected<'_>, expected: Digest) -> std::result::Result<Stri
         return Ok(format!("✅ Image ID (config digest) matches {}", expected.hex()));
     }
     let rung = ladders.iter().flat_map(|ladder| ladder.rungs()).find(|(_, digest)| *digest == expected);
-    let hint = rung.map(|(rung, _): (Rung, _)| format!(" (it is the {} digest)", rung.name())).unwrap_or_default();
-    let found = headline.or_else(|| ladders.first()?.config).map_or("unknown".to_owned(), |digest| digest.hex());
+    let hint =
+        rung.map(|(rung, _): (Rung, _)| format!(" (it is the {} digest)", rung.name())).unwrap_or_default();
+    let found =
+        headline.or_else(|| ladders.first()?.config).map_or("unknown".to_owned(), |digest| digest.hex());
     Err(format!("error: the image does not have the expected digest: {found} != {}{hint}", expected.hex()))
 }

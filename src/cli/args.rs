@@ -55,7 +55,14 @@ pub(super) struct Global {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     pub(super) progress: ProgressChoice,
     /// Threads (default: the cores this process may use)
-    #[arg(short = 'j', long, global = true, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        short = 'j',
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     pub(super) threads: usize,
 }
 
@@ -167,7 +174,8 @@ impl Judging {
         self.deny.iter().try_for_each(|glob| selection.add(glob, Setting::Deny))?;
         let require_all = self.require.iter().any(|word| word == "all");
         let platforms = self.require.iter().filter(|word| *word != "all");
-        let require = platforms.map(|word| parse_platform(word).map_err(Error::usage)).collect::<Result<_>>()?;
+        let require =
+            platforms.map(|word| parse_platform(word).map_err(Error::usage)).collect::<Result<_>>()?;
         Ok(Options {
             selection,
             expect,
@@ -196,4 +204,3 @@ pub(super) fn parse_format(name: &str) -> std::result::Result<&'static crate::re
         format!("no format of that name (known: {})", names.join(", "))
     })
 }
-

@@ -49,7 +49,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let mut request = args.reading.request(verify);
     request.also = Also { archive: wants(Rung::Archive), ..Also::default() };
     let workers = Workers::new(global.threads)?;
-    let digests = inspect(&source, &request, &workers, &Progress::new(global), |inspected| pick(args, inspected))??;
+    let digests =
+        inspect(&source, &request, &workers, &Progress::new(global), |inspected| pick(args, inspected))??;
     output::stdout(|out| digests.iter().try_for_each(|digest| writeln!(out, "{digest}")))?;
     Ok(Outcome::Good)
 }
@@ -63,10 +64,15 @@ fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
     };
     if rung == Rung::Archive {
         let message = "a directory has no digest of its own";
-        return inspected.facts.archive.map(|digest| vec![digest]).ok_or_else(|| Error::usage(message).at(at));
+        return inspected
+            .facts
+            .archive
+            .map(|digest| vec![digest])
+            .ok_or_else(|| Error::usage(message).at(at));
     }
     let [image] = inspected.images else {
-        let message = format!("{} images in the archive; choose with --image or --platform", inspected.images.len());
+        let message =
+            format!("{} images in the archive; choose with --image or --platform", inspected.images.len());
         return Err(Error::usage(message).at(at));
     };
     let digests: Vec<Digest> =

@@ -1,9 +1,6 @@
 //! Standard output and standard error: the only place that writes to them.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
-};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::args::{ColorChoice, Global};
 use crate::{
@@ -20,15 +17,6 @@ pub(super) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Re
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     let result = write(&mut out).and_then(|()| out.flush());
     result.map_err(|e| Error::io(Location::default(), "cannot write to standard output", e))
-}
-
-/// Runs `write` on a new file.
-pub(super) fn file(path: &std::path::Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let result = File::create(path).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out).and_then(|()| out.flush())
-    });
-    result.map_err(|e| Error::io(Location::new(path.as_os_str().as_encoded_bytes()), "cannot write", e))
 }
 
 /// One line on standard error; there is nowhere to complain if that fails.

@@ -52,7 +52,9 @@ impl Progress {
     pub(super) fn new(global: &Global) -> Progress {
         let show = match global.progress {
             _ if global.verbosity() < 0 => Show::Nothing,
-            ProgressChoice::Plain => Show::Lines { read: AtomicU64::new(0), last: Mutex::new(Instant::now()) },
+            ProgressChoice::Plain => {
+                Show::Lines { read: AtomicU64::new(0), last: Mutex::new(Instant::now()) }
+            }
             ProgressChoice::Auto if stderr().is_terminal() => {
                 Show::Bars { all: MultiProgress::new(), bars: Mutex::default() }
             }
@@ -68,7 +70,8 @@ impl Observer for Progress {
             (Show::Nothing, _) => {}
             (Show::Bars { all, bars }, Event::Begin { id, name, bytes }) if bytes >= WORTH_A_BAR => {
                 let template = "{wide_msg} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>5}";
-                let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+                let style =
+                    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
                 let bar = all.add(ProgressBar::new(bytes).with_style(style).with_message(name.to_owned()));
                 if let Ok(mut bars) = bars.lock() {
                     bars.insert(id, bar);

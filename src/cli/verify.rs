@@ -68,7 +68,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
     let request = args.reading.request(args.judging.options(args.expect.clone())?);
     let tasks = tasks(args)?;
-    let (workers, progress, stop) = (Workers::new(global.threads)?, Progress::new(global), AtomicBool::new(false));
+    let (workers, progress, stop) =
+        (Workers::new(global.threads)?, Progress::new(global), AtomicBool::new(false));
     let inputs = workers.map(&tasks, |_, task| {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
@@ -77,7 +78,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         stop.fetch_or(args.fail_fast && input.outcome != Fared::Pass, Ordering::Relaxed);
         Ok(Some(input))
     });
-    let inputs: Vec<wire::Input> = inputs.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let inputs: Vec<wire::Input> =
+        inputs.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let report = wire::Report::new("verify", inputs);
     output::stdout(|out| (args.format.write)(&report, &output::style(global), out))?;
     Ok(match report.summary {
@@ -88,13 +90,18 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 }
 
 /// Verifies one input. Only being stopped ends the whole run.
-fn one(args: &Args, request: &Request, task: &Task, workers: &Workers, progress: &Progress) -> Result<wire::Input> {
+fn one(
+    args: &Args,
+    request: &Request,
+    task: &Task,
+    workers: &Workers,
+    progress: &Progress,
+) -> Result<wire::Input> {
     let mut request = request.clone();
     request.verify.expect.extend(task.sum);
-    let inspected = args
-        .reading
-        .open(&task.path)
-        .and_then(|source| inspect(&source, &request, workers, progress, |inspected| wire::Input::of(inspected)));
+    let inspected = args.reading.open(&task.path).and_then(|source| {
+        inspect(&source, &request, workers, progress, |inspected| wire::Input::of(inspected))
+    });
     match inspected {
         Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
         Err(error) => Ok(wire::Input::unreadable(&task.path.to_string_lossy(), &error)),
@@ -128,7 +135,8 @@ fn tasks(args: &Args) -> Result<Vec<Task>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::io(Location::new(path.as_os_str().as_encoded_bytes()), "cannot read", e))
+    fs::read(path)
+        .map_err(|e| Error::io(Location::new(path.as_os_str().as_encoded_bytes()), "cannot read", e))
 }
 
 #[cfg(unix)]
@@ -176,7 +184,9 @@ fn search(folder: &Path, args: &Args) -> Result<Vec<PathBuf>> {
     let at = || Location::new(folder.as_os_str().as_encoded_bytes());
     let mut found = Vec::new();
     let mut entries = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>())
+        .and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
+        })
         .map_err(|e| Error::io(at(), "cannot list", e))?;
     entries.sort();
     for path in entries {

@@ -71,7 +71,9 @@ fn layer(resolver: &mut Resolver<'_>, value: &Value<'_>) -> Option<BlobId> {
     let path = resolver.typed(&value.at, value.node.str())?.to_owned();
     // Beside an OCI layout a layer that is not here is no fault of its own: foreign layers are left out, and the
     // index says whether this one is.
-    if resolver.graph.root.is_some() && resolver.graph.index.find(path.as_bytes()) == crate::archive::Found::Missing {
+    if resolver.graph.root.is_some()
+        && resolver.graph.index.find(path.as_bytes()) == crate::archive::Found::Missing
+    {
         return None;
     }
     let blob = file(resolver, &path, Role::Layer, &value.at);
@@ -118,10 +120,10 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage) {
             digest: None,
             media_type: String::new(),
             media: Media::Layer { packing: Packing::Plain, foreign: false },
-            at: docker.at.clone().pointer(format!(
-                "{}/Layers/{i}",
-                docker.at.pointer.as_deref().unwrap_or_default()
-            )),
+            at: docker
+                .at
+                .clone()
+                .pointer(format!("{}/Layers/{i}", docker.at.pointer.as_deref().unwrap_or_default())),
         })
         .collect();
     resolver.push_image(Image {

@@ -1,7 +1,8 @@
 //! The OCI image layout: `oci-layout`, `index.json`, indexes, manifests, configurations.
 
 use super::{
-    BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Role, Target,
+    BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Role,
+    Target,
     resolve::{Resolver, Value},
 };
 use crate::{
@@ -48,7 +49,13 @@ fn layout_version(resolver: &mut Resolver<'_>) {
 }
 
 /// Reads a blob as the document its media type names, and everything below it.
-fn read(resolver: &mut Resolver<'_>, blob: BlobId, media: Media, depth: usize, above: &mut Vec<DocId>) -> DocId {
+fn read(
+    resolver: &mut Resolver<'_>,
+    blob: BlobId,
+    media: Media,
+    depth: usize,
+    above: &mut Vec<DocId>,
+) -> DocId {
     let (id, fresh) = resolver.document(blob);
     if !fresh {
         if above.contains(&id) {
@@ -121,7 +128,8 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
         resolver.fault(FaultKind::FieldMissing, &root.at, "manifests");
     }
     let elements = resolver.elements(root, "manifests");
-    let children: Vec<Descriptor> = elements.iter().map(|value| resolver.descriptor(value, Role::Other)).collect();
+    let children: Vec<Descriptor> =
+        elements.iter().map(|value| resolver.descriptor(value, Role::Other)).collect();
     for child in &children {
         match child.target {
             Target::Blob(_) if depth >= resolver.limits.max_depth => {
@@ -177,7 +185,8 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
         }
     }
     let elements = resolver.elements(root, "layers");
-    let layers: Vec<Descriptor> = elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
+    let layers: Vec<Descriptor> =
+        elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
     for layer in layers.iter().filter(|layer| layer.target == Target::Absent) {
         if matches!(layer.media, Media::Layer { foreign: true, .. }) {
             let digest = layer.digest.map(|digest| digest.to_string()).unwrap_or_default();
@@ -275,7 +284,8 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
         Some(_) => ImageKind::Artifact,
     };
     let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
-    let here = |layer: &Layer| layer.blob.is_some() || matches!(layer.media, Media::Layer { foreign: true, .. });
+    let here =
+        |layer: &Layer| layer.blob.is_some() || matches!(layer.media, Media::Layer { foreign: true, .. });
     let config_here = match kind {
         ImageKind::Image => config_doc.is_some(),
         _ => config.is_some_and(|config| config.target.blob().is_some()),

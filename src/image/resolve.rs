@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, Node, Platform, Role,
-    Target, docker, oci,
+    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, Node, Platform,
+    Role, Target, docker, oci,
 };
 use crate::{
     archive::{EntryId, EntryIndex, EntryKind, Found},
@@ -85,7 +85,8 @@ impl<'a> Resolver<'a> {
             return id;
         }
         let at = self.graph.at.then(self.graph.index.entry(entry).path.clone());
-        let id = self.push_blob(Blob { entry: Some(entry), embedded: Vec::new(), at, claims: Vec::new(), role });
+        let id =
+            self.push_blob(Blob { entry: Some(entry), embedded: Vec::new(), at, claims: Vec::new(), role });
         self.by_entry.insert(entry, id);
         id
     }
@@ -129,7 +130,12 @@ impl<'a> Resolver<'a> {
         }
         let parsed = json::parse(self.graph.content(blob), &self.limits);
         let id = DocId::at(self.graph.documents.len());
-        self.graph.documents.push(Document { blob, root: parsed.root, faults: parsed.faults, node: Node::Other });
+        self.graph.documents.push(Document {
+            blob,
+            root: parsed.root,
+            faults: parsed.faults,
+            node: Node::Other,
+        });
         self.by_blob.insert(blob, id);
         (id, true)
     }
@@ -215,15 +221,30 @@ impl<'a> Resolver<'a> {
             let embedded = self.embedded(value, digest, size);
             if let (Target::Absent, Some(embedded)) = (target, embedded) {
                 let (entry, claims) = (None, Vec::new());
-                target =
-                    Target::Blob(self.push_blob(Blob { entry, embedded, at: value.at.clone(), claims, role }));
+                target = Target::Blob(self.push_blob(Blob {
+                    entry,
+                    embedded,
+                    at: value.at.clone(),
+                    claims,
+                    role,
+                }));
             }
             if let Some(blob) = target.blob() {
                 self.claim(blob, Claim { digest, size, at: value.at.clone() });
             }
         }
         let at = value.at.clone();
-        Descriptor { document: value.document, at, media_type, media, digest, size, platform, annotations, target }
+        Descriptor {
+            document: value.document,
+            at,
+            media_type,
+            media,
+            digest,
+            size,
+            platform,
+            annotations,
+            target,
+        }
     }
 
     /// Notes what is said of a blob.
@@ -348,7 +369,8 @@ impl<'a> Resolver<'a> {
         let at = graph.at.clone();
         if !documents {
             self.fault(FaultKind::NoIndex, &at, "");
-        } else if graph.images.is_empty() && graph.faults.iter().all(|f| f.kind.row().grade != crate::grade::Grade::Error)
+        } else if graph.images.is_empty()
+            && graph.faults.iter().all(|f| f.kind.row().grade != crate::grade::Grade::Error)
         {
             let absent = graph.faults.iter().any(|fault| fault.kind == FaultKind::PlatformAbsent);
             self.fault(if absent { FaultKind::NoCompleteImage } else { FaultKind::NoImages }, &at, "");

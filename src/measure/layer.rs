@@ -5,6 +5,7 @@ use crate::{
     codec::{self, Compression, Frames},
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
+    stack,
     tar::{Anomaly, Audit, Kind, Member, Sink, Timestamp, Walker},
 };
 
@@ -44,14 +45,23 @@ impl LayerReader {
     }
 
     /// Closes the books. Without the whole stream there is no diff_id.
-    pub(super) fn finish(mut self, compression: Compression, frames: Frames, fault: Option<LayerFault>) -> LayerFacts {
+    pub(super) fn finish(
+        mut self,
+        compression: Compression,
+        frames: Frames,
+        fault: Option<LayerFault>,
+    ) -> LayerFacts {
         let outcome = self.walker.finish(&mut self.ledger);
-        self.ledger.audit.finish(&mut self.ledger.anomalies);
+        std::mem::take(&mut self.ledger.audit).finish(&mut self.ledger.anomalies);
         let whole = fault.is_none();
         LayerFacts {
             compression,
             frames,
-            diff_ids: if whole { self.hashers.into_iter().map(|h| DiffId(h.finish())).collect() } else { Vec::new() },
+            diff_ids: if whole {
+                self.hashers.into_iter().map(|h| DiffId(h.finish())).collect()
+            } else {
+                Vec::new()
+            },
             fault,
             unpacked: self.unpacked,
             outcome: Some(outcome),
@@ -81,7 +91,7 @@ struct Ledger {
 impl Ledger {
     fn new(needs: &Needs) -> Ledger {
         Ledger {
-            audit: Audit::new(),
+            audit: Audit::default(),
             anomalies: Vec::new(),
             counts: Counts::default(),
             newest: None,
@@ -105,7 +115,7 @@ impl Ledger {
             _ => &mut counts.special,
         };
         *slot += 1;
-        counts.whiteouts += u64::from(member.is_whiteout());
+        counts.whiteouts += u64::from(stack::whiteout(member).is_some());
         counts.content = counts.content.saturating_add(member.size);
         self.newest = self.newest.max(Some(member.mtime));
         if self.epoch.is_some_and(|epoch| member.mtime > Timestamp::from_secs(epoch)) {
@@ -119,7 +129,8 @@ impl Sink for Ledger {
     fn member(&mut self, member: Member) {
         self.count(&member);
         self.audit.member(&member, &mut self.anomalies);
-        self.file = (self.file_digests && member.kind == Kind::Regular).then(|| Hasher::new(Algorithm::Sha256));
+        self.file =
+            (self.file_digests && member.kind == Kind::Regular).then(|| Hasher::new(Algorithm::Sha256));
         if self.listing {
             self.members.push(ListedMember { member, digest: None });
         }

@@ -75,8 +75,11 @@ pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan
     let layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
     for (position, blob) in graph.blobs.iter().enumerate() {
         let id = BlobId::at(position);
-        let mut algorithms: Vec<Algorithm> =
-            if needs.digests { blob.claims.iter().map(|claim| claim.digest.algorithm()).collect() } else { Vec::new() };
+        let mut algorithms: Vec<Algorithm> = if needs.digests {
+            blob.claims.iter().map(|claim| claim.digest.algorithm()).collect()
+        } else {
+            Vec::new()
+        };
         algorithms.sort();
         algorithms.dedup();
         let layer = layers.get(&id).cloned();
@@ -96,7 +99,14 @@ pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan
     if needs.archive {
         let name = graph.at.to_string();
         let subject = Subject::Archive;
-        items.push(WorkItem { subject, name, len: usize::MAX, place: None, algorithms: Vec::new(), layer: None });
+        items.push(WorkItem {
+            subject,
+            name,
+            len: usize::MAX,
+            place: None,
+            algorithms: Vec::new(),
+            layer: None,
+        });
     }
     items.sort_by_key(|item| std::cmp::Reverse(item.len));
     WorkPlan { items, needs }
@@ -112,7 +122,8 @@ fn layers_of(graph: &ImageGraph<'_>, images: &[&Image]) -> BTreeMap<BlobId, Vec<
             if image.kind != ImageKind::Image && !matches!(layer.media, Media::Layer { .. }) {
                 continue;
             }
-            let algorithm = diff_ids.get(i).copied().flatten().map_or(Algorithm::Sha256, |id| id.0.algorithm());
+            let algorithm =
+                diff_ids.get(i).copied().flatten().map_or(Algorithm::Sha256, |id| id.0.algorithm());
             let algorithms = layers.entry(blob).or_default();
             if !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
@@ -124,7 +135,8 @@ fn layers_of(graph: &ImageGraph<'_>, images: &[&Image]) -> BTreeMap<BlobId, Vec<
 
 /// Files below `blobs/ALGORITHM/` that no descriptor names.
 fn unreferenced(graph: &ImageGraph<'_>) -> Vec<WorkItem> {
-    let referenced: std::collections::HashSet<EntryId> = graph.blobs.iter().filter_map(|blob| blob.entry).collect();
+    let referenced: std::collections::HashSet<EntryId> =
+        graph.blobs.iter().filter_map(|blob| blob.entry).collect();
     graph
         .index
         .files_below("blobs")

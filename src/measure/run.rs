@@ -37,7 +37,9 @@ pub fn run(
     for (item, measured) in plan.items.iter().zip(measured) {
         match (item.subject, measured) {
             (Subject::Blob(id), Measured::Blob(blob)) => drop(facts.blobs.insert(id, blob)),
-            (Subject::Unreferenced(entry), Measured::Digest(digest)) => facts.unreferenced.push((entry, digest)),
+            (Subject::Unreferenced(entry), Measured::Digest(digest)) => {
+                facts.unreferenced.push((entry, digest))
+            }
             (Subject::Archive, Measured::Digest(digest)) => facts.archive = Some(digest),
             _ => {}
         }
@@ -123,7 +125,13 @@ impl Job<'_, '_> {
         let mut digests: Vec<Digest> = hashers.into_iter().map(Hasher::finish).collect();
         if plain {
             // A plain layer's digest is its diff_id: one hash serves both.
-            digests.extend(layer.diff_ids.iter().map(|diff_id| diff_id.0).filter(|d| item.algorithms.contains(&d.algorithm())));
+            digests.extend(
+                layer
+                    .diff_ids
+                    .iter()
+                    .map(|diff_id| diff_id.0)
+                    .filter(|d| item.algorithms.contains(&d.algorithm())),
+            );
         }
         BlobFacts { size, digests, layer: Some(layer) }
     }

@@ -24,6 +24,7 @@ impl Workers {
 
     /// Calls `work` for every item, with its position, and gives the results in the order of the items.
     pub fn map<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
-        self.0.install(|| items.par_iter().with_max_len(1).enumerate().map(|(i, item)| work(i, item)).collect())
+        self.0
+            .install(|| items.par_iter().with_max_len(1).enumerate().map(|(i, item)| work(i, item)).collect())
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{json, text, wire::Report};
 
 /// How a report is to look, where a format leaves a choice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
     /// Colours may be used.
     pub color: bool,
@@ -15,14 +15,8 @@ pub struct Style {
     pub verbosity: i8,
 }
 
-impl Default for Style {
-    fn default() -> Style {
-        Style { color: false, width: None, verbosity: 0 }
-    }
-}
-
 /// One format.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// Its name on the command line.
     pub name: &'static str,

@@ -34,12 +34,17 @@ pub fn reference(graph: &ImageGraph<'_>, outer: Compression, full: bool) -> Opti
     for (i, visit) in visits.iter().enumerate() {
         let path = graph.place(visit.document).parts.last().map(|path| escape_text(path)).unwrap_or_default();
         let title = if i == 0 { format!("Index ({path})") } else { format!("Manifest {i} ({path})") };
-        let platform = visit.platform.as_ref().map_or("-".to_owned(), |p| format!("{}/{}", p.os, p.architecture));
+        let platform =
+            visit.platform.as_ref().map_or("-".to_owned(), |p| format!("{}/{}", p.os, p.architecture));
         let contents = std::str::from_utf8(graph.raw(visit.document)).ok()?;
         let _ = write!(text, "\n{title}:\n  Digest: {}\n", digest(graph, visit.document));
         let _ = writeln!(text, "  Media type: {}", escape_text(visit.media_type.as_bytes()));
         let _ = writeln!(text, "  Platform: {}", escape_text(platform.as_bytes()));
-        let _ = writeln!(text, "  Contents: {}", if full { escape_text(contents.as_bytes()) } else { snip(contents) });
+        let _ = writeln!(
+            text,
+            "  Contents: {}",
+            if full { escape_text(contents.as_bytes()) } else { snip(contents) }
+        );
     }
     text.push('\n');
     Some(text)

@@ -64,7 +64,13 @@ fn verdict(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> i
 }
 
 /// Findings, worst first; notes only when asked for more.
-fn findings(all: &[Finding], style: &Style, paint: Paint, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+fn findings(
+    all: &[Finding],
+    style: &Style,
+    paint: Paint,
+    indent: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let least = match style.verbosity {
         ..0 => Grade::Error,
         0 => Grade::Warning,
@@ -99,7 +105,8 @@ fn analysis(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> 
         (input.count(Grade::Error), input.count(Grade::Warning), input.count(Grade::Note));
     let skipped = input.checks.iter().filter(|check| check.status == "skipped").count();
     let ran = input.checks.len() - skipped;
-    let word = if input.outcome == Outcome::Pass { paint.with("32", "PASS") } else { paint.with("1;31", "FAIL") };
+    let word =
+        if input.outcome == Outcome::Pass { paint.with("32", "PASS") } else { paint.with("1;31", "FAIL") };
     writeln!(
         out,
         "{word}  {ran} checks: {errors} errors, {warnings} warnings, {notes} notes; {skipped} skipped"
@@ -115,12 +122,21 @@ fn rung(out: &mut dyn Write, name: &str, digest: Option<Digest>) -> io::Result<(
     }
 }
 
-fn image(number: usize, image: &ImageRecord, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
-    let mut title = vec![format!("{} {number}", match image.kind {
-        "attestation" => "Attestation",
-        "artifact" => "Artifact",
-        _ => "Image",
-    })];
+fn image(
+    number: usize,
+    image: &ImageRecord,
+    style: &Style,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut title = vec![format!(
+        "{} {number}",
+        match image.kind {
+            "attestation" => "Attestation",
+            "artifact" => "Artifact",
+            _ => "Image",
+        }
+    )];
     title.extend(image.platform.clone());
     title.extend(image.names.iter().cloned());
     title.extend((!image.complete).then(|| "not complete".to_owned()));
@@ -135,7 +151,8 @@ fn image(number: usize, image: &ImageRecord, style: &Style, paint: Paint, out: &
     layers(&image.layers, style, out)?;
     let packed: u64 = image.layers.iter().filter_map(|layer| layer.size).sum();
     let unpacked: u64 = image.layers.iter().filter_map(|layer| layer.unpacked).sum();
-    let entries: u64 = image.layers.iter().filter_map(|layer| layer.counts).map(|counts| counts.entries).sum();
+    let entries: u64 =
+        image.layers.iter().filter_map(|layer| layer.counts).map(|counts| counts.entries).sum();
     writeln!(
         out,
         "  {} layers, {} stored, {} unpacked, {entries} entries",

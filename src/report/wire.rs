@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     codec::Compression,
-    digest::{Digest, DiffId},
+    digest::{DiffId, Digest},
     grade::Grade,
     image::{Image, ImageKind, Layer},
     inspect::Inspected,
@@ -154,7 +154,12 @@ impl Input {
             archive_digest: inspected.facts.archive,
             images: inspected.images.iter().map(|image| ImageRecord::of(inspected, image)).collect(),
             findings: inspected.verdict.findings.clone(),
-            checks: inspected.verdict.statuses.iter().map(|(id, status)| CheckRecord::of(id, *status)).collect(),
+            checks: inspected
+                .verdict
+                .statuses
+                .iter()
+                .map(|(id, status)| CheckRecord::of(id, *status))
+                .collect(),
         }
     }
 

@@ -110,7 +110,8 @@ impl Pending {
         };
         let stated = self.records.iter().flatten().find(|(key, value)| key == b"size" && !value.is_empty());
         if let Some((_, size)) = stated {
-            let detail = format!("the record says {} bytes, the long {what} has {}", escape(size), body.len());
+            let detail =
+                format!("the record says {} bytes, the long {what} has {}", escape(size), body.len());
             tell(AnomalyKind::PaxSizeBeforeGnu, detail);
         }
         let text = until_nul(body);

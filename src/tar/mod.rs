@@ -16,7 +16,7 @@ mod trailer;
 mod walk;
 mod write;
 
-pub use anomaly::{Anomaly, AnomalyKind, Grade, TOLD_SINGLY};
+pub use anomaly::{Anomaly, AnomalyKind, TOLD_SINGLY};
 pub use audit::Audit;
 pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
@@ -48,4 +48,13 @@ pub trait Sink {
 
     /// Something is odd.
     fn anomaly(&mut self, anomaly: Anomaly);
+}
+
+/// Collects what is odd and passes over the rest.
+impl Sink for Vec<Anomaly> {
+    fn member(&mut self, _member: Member) {}
+
+    fn anomaly(&mut self, anomaly: Anomaly) {
+        self.push(anomaly);
+    }
 }

@@ -18,7 +18,7 @@ pub enum Stage {
 
 /// One place a check found something at.
 #[derive(Clone, Debug)]
-pub struct Hit {
+pub(super) struct Hit {
     pub(super) at: Location,
     pub(super) detail: String,
 }

@@ -39,7 +39,9 @@ pub struct Options {
 impl Options {
     /// What must be measured for the checks that count.
     pub fn needs(&self) -> Needs {
-        let stage = |stage: Stage| checks().iter().any(|c| c.stage == stage && self.selection.setting(c) != Setting::Skip);
+        let stage = |stage: Stage| {
+            checks().iter().any(|c| c.stage == stage && self.selection.setting(c) != Setting::Skip)
+        };
         let layers = stage(Stage::Layers);
         Needs {
             digests: layers || stage(Stage::Digests),
@@ -90,11 +92,23 @@ pub fn verify(case: &Case<'_>) -> Verdict {
         verdict.statuses.push((check.id, status));
         let more = hits.len().saturating_sub(TOLD_SINGLY);
         for hit in hits.into_iter().take(TOLD_SINGLY) {
-            verdict.findings.push(Finding { check: check.id, grade, title: check.title, at: hit.at, detail: hit.detail });
+            verdict.findings.push(Finding {
+                check: check.id,
+                grade,
+                title: check.title,
+                at: hit.at,
+                detail: hit.detail,
+            });
         }
         if more > 0 {
             let detail = format!("{more} more like this");
-            verdict.findings.push(Finding { check: check.id, grade, title: check.title, at: case.graph.at.clone(), detail });
+            verdict.findings.push(Finding {
+                check: check.id,
+                grade,
+                title: check.title,
+                at: case.graph.at.clone(),
+                detail,
+            });
         }
     }
     verdict.findings.sort_by_key(|finding| std::cmp::Reverse(finding.grade));

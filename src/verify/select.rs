@@ -32,7 +32,8 @@ impl Selection {
             .map_err(|e| Error::usage(format!("no valid pattern for checks: {e}")))?
             .compile_matcher();
         if !checks().iter().any(|check| matcher.is_match(check.id)) {
-            let message = format!("no check is called {}; see docs/checks.md", crate::escape::escape(glob.as_bytes()));
+            let message =
+                format!("no check is called {}; see docs/checks.md", crate::escape::escape(glob.as_bytes()));
             return Err(Error::usage(message));
         }
         self.rules.push((matcher, setting));

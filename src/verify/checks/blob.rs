@@ -38,7 +38,10 @@ pub(super) fn unreferenced(case: &Case<'_>) -> Vec<Hit> {
         .iter()
         .map(|(entry, _)| {
             let bytes = case.graph.index.bytes(*entry).len();
-            Hit::new(case.graph.at.then(case.graph.index.entry(*entry).path.clone()), format!("{bytes} bytes"))
+            Hit::new(
+                case.graph.at.then(case.graph.index.entry(*entry).path.clone()),
+                format!("{bytes} bytes"),
+            )
         })
         .collect()
 }

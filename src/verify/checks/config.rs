@@ -7,7 +7,9 @@ use super::{
 use crate::{escape::escape, image::Config, location::Location};
 
 /// Every image with its configuration and where that stands.
-fn configs<'c>(case: &'c Case<'_>) -> impl Iterator<Item = (&'c crate::image::Image, &'c Config, &'c Location)> {
+fn configs<'c>(
+    case: &'c Case<'_>,
+) -> impl Iterator<Item = (&'c crate::image::Image, &'c Config, &'c Location)> {
     images(case).filter_map(|image| {
         let config = case.graph.config(image)?;
         Some((image, config, case.graph.place(config.document)))
@@ -18,7 +20,8 @@ pub(super) fn rootfs_type(case: &Case<'_>) -> Vec<Hit> {
     configs(case)
         .filter(|(_, config, _)| config.rootfs_type.as_deref() != Some("layers"))
         .map(|(_, config, at)| {
-            let found = config.rootfs_type.as_deref().map_or("missing".into(), |text| escape(text.as_bytes()));
+            let found =
+                config.rootfs_type.as_deref().map_or("missing".into(), |text| escape(text.as_bytes()));
             Hit::new(at.clone().pointer("/rootfs/type"), found)
         })
         .collect()
@@ -54,7 +57,9 @@ pub(super) fn diff_id(case: &Case<'_>) -> Vec<Hit> {
 pub(super) fn history_count(case: &Case<'_>) -> Vec<Hit> {
     configs(case)
         .filter_map(|(image, config, at)| {
-            let steps = config.history_layers().filter(|steps| *steps != image.layers.len() && config.history.as_ref().is_some_and(|h| !h.is_empty()))?;
+            let steps = config.history_layers().filter(|steps| {
+                *steps != image.layers.len() && config.history.as_ref().is_some_and(|h| !h.is_empty())
+            })?;
             let detail = format!("{} layers, {steps} steps that make layers", image.layers.len());
             Some(Hit::new(at.clone().pointer("/history"), detail))
         })
@@ -83,7 +88,9 @@ pub(super) fn newer_than_epoch(case: &Case<'_>) -> Vec<Hit> {
         let times = steps.map(|(i, step)| (format!("/history/{i}/created"), step.created.as_deref()));
         for (pointer, time) in times.chain([("/created".to_owned(), config.created.as_deref())]) {
             let Some(time) = time else { continue };
-            let newer = time.parse::<jiff::Timestamp>().map_or(true, |t| t > jiff::Timestamp::from_second(epoch).unwrap_or(jiff::Timestamp::MAX));
+            let newer = time
+                .parse::<jiff::Timestamp>()
+                .map_or(true, |t| t > jiff::Timestamp::from_second(epoch).unwrap_or(jiff::Timestamp::MAX));
             if newer {
                 hits.push(Hit::new(at.clone().pointer(pointer), escape(time.as_bytes())));
             }

@@ -23,7 +23,8 @@ pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
     let missing = case.options.expect.iter().filter(|expected| !known.contains(expected));
     missing
         .map(|expected| {
-            let found = ladder::headline(case.graph).map_or(String::new(), |digest| format!(", the image is {digest}"));
+            let found = ladder::headline(case.graph)
+                .map_or(String::new(), |digest| format!(", the image is {digest}"));
             Hit::new(case.graph.at.clone(), format!("expected {expected}{found}"))
         })
         .collect()

@@ -12,6 +12,7 @@ use crate::{
     image::BlobId,
     measure::{LayerFacts, LayerFault},
     media::{Media, Packing},
+    tar::End,
 };
 
 /// Decoded bytes for each stored byte that are worth a note.
@@ -31,7 +32,11 @@ pub(super) fn media_type(case: &Case<'_>) -> Vec<Hit> {
         };
         // A docker-archive has no media types.
         if !layer.media_type.is_empty() && says != facts.compression {
-            let detail = format!("{}, the bytes are {}", escape(layer.media_type.as_bytes()), facts.compression.name());
+            let detail = format!(
+                "{}, the bytes are {}",
+                escape(layer.media_type.as_bytes()),
+                facts.compression.name()
+            );
             hits.push(Hit::new(layer.at.clone(), detail));
         }
     }
@@ -41,7 +46,9 @@ pub(super) fn media_type(case: &Case<'_>) -> Vec<Hit> {
 pub(super) fn unknown_media_type(case: &Case<'_>) -> Vec<Hit> {
     image_layers(case)
         .filter(|(layer, _)| !layer.media_type.is_empty())
-        .filter(|(layer, _)| matches!(layer.media, Media::Layer { packing: Packing::Unknown, .. } | Media::Other))
+        .filter(|(layer, _)| {
+            matches!(layer.media, Media::Layer { packing: Packing::Unknown, .. } | Media::Other)
+        })
         .map(|(layer, _)| Hit::new(layer.at.clone(), escape(layer.media_type.as_bytes())))
         .collect()
 }
@@ -52,9 +59,14 @@ pub(super) fn is_opaque(case: &Case<'_>, blob: BlobId, facts: &LayerFacts) -> bo
     if matches!(facts.fault, Some(LayerFault::NotInspected)) {
         return true;
     }
-    let no_tar = facts.outcome.as_ref().is_some_and(|outcome| outcome.members == 0 && outcome.failed());
+    let no_tar =
+        facts.outcome.as_ref().is_some_and(|outcome| outcome.members == 0 && outcome.end == End::Failed);
     let known = image_layers(case).any(|(layer, _)| {
-        layer.blob == Some(blob) && matches!(layer.media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. })
+        layer.blob == Some(blob)
+            && matches!(
+                layer.media,
+                Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. }
+            )
     });
     no_tar && !known && facts.compression == Compression::Plain
 }

@@ -158,9 +158,9 @@ fn images<'c>(case: &'c Case<'_>) -> impl Iterator<Item = &'c Image> {
 
 /// Every layer of every image that is a file system, with its facts if it was opened.
 fn image_layers<'c>(case: &'c Case<'_>) -> impl Iterator<Item = (&'c Layer, Option<&'c LayerFacts>)> {
-    images(case).flat_map(|image| &image.layers).map(|layer| {
-        (layer, layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref()))
-    })
+    images(case)
+        .flat_map(|image| &image.layers)
+        .map(|layer| (layer, layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref())))
 }
 
 fn always(_: &Case<'_>) -> Result<(), &'static str> {

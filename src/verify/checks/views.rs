@@ -35,7 +35,8 @@ pub(super) fn split_view(case: &Case<'_>) -> Vec<Hit> {
         }
         for name in &listed.names {
             let elsewhere = indexed.iter().any(|image| {
-                image.names.iter().any(|known| same_name(known, name)) && !twins.iter().any(|twin| twin.manifest == image.manifest)
+                image.names.iter().any(|known| same_name(known, name))
+                    && !twins.iter().any(|twin| twin.manifest == image.manifest)
             });
             let here = twins.iter().any(|twin| twin.names.iter().any(|known| same_name(known, name)));
             if elsewhere && !here {
