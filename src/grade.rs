@@ -66,6 +66,16 @@ macro_rules! fault_kinds {
             pub fn row(self) -> &'static $crate::grade::FaultRow {
                 &Self::ROWS[self as usize]
             }
+
+            /// The stable id.
+            pub fn id(self) -> &'static str {
+                self.row().id
+            }
+
+            /// How much it matters.
+            pub fn grade(self) -> $crate::grade::Grade {
+                self.row().grade
+            }
         }
     };
 }

@@ -99,9 +99,10 @@ fn one(
 ) -> Result<wire::Input> {
     let mut request = request.clone();
     request.verify.expect.extend(task.sum);
-    let inspected = args.reading.open(&task.path).and_then(|source| {
-        inspect(&source, &request, workers, progress, |inspected| wire::Input::of(inspected))
-    });
+    let inspected = args
+        .reading
+        .open(&task.path)
+        .and_then(|source| inspect(&source, &request, workers, progress, wire::Input::of));
     match inspected {
         Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
         Err(error) => Ok(wire::Input::unreadable(&task.path.to_string_lossy(), &error)),

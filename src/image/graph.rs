@@ -98,7 +98,7 @@ pub enum Node {
     /// An index and what it lists.
     Index(Vec<Descriptor>),
     /// A manifest.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     /// A configuration.
     Config(Config),
     /// Nothing that is looked into.

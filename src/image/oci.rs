@@ -71,7 +71,7 @@ fn read(
         }
         match kind_of(resolver, &root, media) {
             Media::Index => index(resolver, &root, depth, above),
-            Media::Manifest => Node::Manifest(manifest(resolver, &root)),
+            Media::Manifest => Node::Manifest(Box::new(manifest(resolver, &root))),
             Media::Config => Node::Config(config(resolver, &root)),
             _ => Node::Other,
         }

@@ -370,7 +370,7 @@ impl<'a> Resolver<'a> {
         if !documents {
             self.fault(FaultKind::NoIndex, &at, "");
         } else if graph.images.is_empty()
-            && graph.faults.iter().all(|f| f.kind.row().grade != crate::grade::Grade::Error)
+            && graph.faults.iter().all(|f| f.kind.grade() != crate::grade::Grade::Error)
         {
             let absent = graph.faults.iter().any(|fault| fault.kind == FaultKind::PlatformAbsent);
             self.fault(if absent { FaultKind::NoCompleteImage } else { FaultKind::NoImages }, &at, "");

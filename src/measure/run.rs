@@ -36,7 +36,7 @@ pub fn run(
     let mut facts = Facts::default();
     for (item, measured) in plan.items.iter().zip(measured) {
         match (item.subject, measured) {
-            (Subject::Blob(id), Measured::Blob(blob)) => drop(facts.blobs.insert(id, blob)),
+            (Subject::Blob(id), Measured::Blob(blob)) => drop(facts.blobs.insert(id, *blob)),
             (Subject::Unreferenced(entry), Measured::Digest(digest)) => {
                 facts.unreferenced.push((entry, digest))
             }
@@ -49,7 +49,7 @@ pub fn run(
 }
 
 enum Measured {
-    Blob(BlobFacts),
+    Blob(Box<BlobFacts>),
     Digest(Digest),
     Nothing,
 }
@@ -73,7 +73,7 @@ impl Job<'_, '_> {
         let Some(bytes) = bytes else { return Measured::Nothing };
         self.observer.event(Event::Begin { id, name: &item.name, bytes: bytes.len() as u64 });
         let measured = match item.subject {
-            Subject::Blob(_) => Measured::Blob(self.blob(id, item, bytes)),
+            Subject::Blob(_) => Measured::Blob(Box::new(self.blob(id, item, bytes))),
             Subject::Archive => self.digest(id, item, bytes, Algorithm::Sha256),
             Subject::Unreferenced(_) => {
                 self.digest(id, item, bytes, item.algorithms.first().copied().unwrap_or(Algorithm::Sha256))

@@ -88,14 +88,21 @@ pub(super) fn not_inspected(case: &Case<'_>) -> Vec<Hit> {
 }
 
 pub(super) fn decode(case: &Case<'_>) -> Vec<Hit> {
-    layers(case)
-        .filter_map(|(blob, facts)| match &facts.fault {
-            Some(LayerFault::Decode(error)) => {
-                Some(Hit::new(case.graph.blob(blob).at.clone().at(error.offset), error.to_string()))
-            }
-            _ => None,
-        })
-        .collect()
+    let damaged = layers(case).filter_map(|(blob, facts)| match &facts.fault {
+        Some(LayerFault::Decode(error)) => {
+            Some(Hit::new(case.graph.blob(blob).at.clone().at(error.offset), error.to_string()))
+        }
+        _ => None,
+    });
+    // No bytes look like an empty plain tar, but no decompressor takes them for a stream.
+    let empty = image_layers(case).filter(|(layer, _)| {
+        let packed = matches!(layer.media, Media::Layer { packing: Packing::Gzip | Packing::Zstd, .. });
+        packed && layer.blob.is_some_and(|blob| case.graph.content(blob).is_empty())
+    });
+    let empty = empty.map(|(layer, _)| {
+        Hit::new(layer.at.clone(), format!("an empty blob is no {}", escape(layer.media_type.as_bytes())))
+    });
+    damaged.chain(empty).collect()
 }
 
 pub(super) fn unpacked_limit(case: &Case<'_>) -> Vec<Hit> {

@@ -115,22 +115,22 @@ pub(super) fn recorded(case: &Case<'_>) -> HashMap<&'static str, Vec<Hit>> {
     let (graph, root) = (case.graph, &case.graph.at);
     for fault in &graph.index.faults {
         let at = if fault.name.is_empty() { root.clone() } else { root.then(fault.name.clone()) };
-        add(fault.kind.row().id, Hit::new(at.at(fault.offset), fault.detail.clone()));
+        add(fault.kind.id(), Hit::new(at.at(fault.offset), fault.detail.clone()));
     }
     for anomaly in &graph.index.anomalies {
         let at = if anomaly.name.is_empty() { root.clone() } else { root.then(anomaly.name.clone()) };
-        add(anomaly.kind.row().id, Hit::new(at.at(anomaly.offset), anomaly.detail.clone()));
+        add(anomaly.kind.id(), Hit::new(at.at(anomaly.offset), anomaly.detail.clone()));
     }
     for document in &graph.documents {
         let place = &graph.blob(document.blob).at;
         for fault in &document.faults {
             let at = place.clone().at(fault.offset);
             let at = if fault.pointer.is_empty() { at } else { at.pointer(fault.pointer.clone()) };
-            add(fault.kind.row().id, Hit::new(at, fault.detail.clone()));
+            add(fault.kind.id(), Hit::new(at, fault.detail.clone()));
         }
     }
     for fault in &graph.faults {
-        add(fault.kind.row().id, Hit::new(fault.at.clone(), fault.detail.clone()));
+        add(fault.kind.id(), Hit::new(fault.at.clone(), fault.detail.clone()));
     }
     for (blob, facts) in layers(case) {
         let place = &graph.blob(blob).at;
@@ -138,7 +138,7 @@ pub(super) fn recorded(case: &Case<'_>) -> HashMap<&'static str, Vec<Hit>> {
         let opaque = layer::is_opaque(case, blob, facts);
         for anomaly in facts.anomalies.iter().filter(|_| !opaque) {
             let at = if anomaly.name.is_empty() { place.clone() } else { place.then(anomaly.name.clone()) };
-            add(anomaly.kind.row().id, Hit::new(at.at(anomaly.offset), anomaly.detail.clone()));
+            add(anomaly.kind.id(), Hit::new(at.at(anomaly.offset), anomaly.detail.clone()));
         }
     }
     hits

@@ -7,9 +7,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use repro_build::grade::Grade;
 use repro_build::limits::Limits;
+use repro_build::grade::Grade;
 use repro_build::tar::{
-    Anomaly, Audit, END, End, GlobalHeader, Grade, Member, Outcome, Sink, Timestamp, Walker, encode,
+    Anomaly, Audit, END, End, GlobalHeader, Member, Outcome, Sink, Timestamp, Walker, encode,
     encode_global, padding, raw_line,
 };
 
