@@ -17,6 +17,8 @@ pub mod location;
 pub mod measure;
 pub mod media;
 pub mod observe;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod report;
 pub mod stack;
 pub mod tar;
