@@ -3,6 +3,7 @@
 //! Knows ids, grades and wording. Must not know how an oddity is found.
 
 use super::Sink;
+use crate::escape::escape;
 
 /// How much an anomaly matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,8 @@ anomalies! {
         "Go stops at 1 MiB; readers without a limit keep it in memory."
     TooManyMembers Error "too-many-members" "The archive has more members than the limit"
         "The rest of the archive was not looked at."
+    TooManyDirectories Error "too-many-directories" "The archive has more directories than can be kept track of"
+        "Whether whiteouts and members contradict each other was not looked at behind that."
     // Where readers part, or a tool went wrong.
     ChecksumSigned Warning "checksum-signed" "A header's checksum is the sum of signed bytes"
         "Go, Python, GNU tar and libarchive accept it (old SunOS wrote it); the tar crate does not."
@@ -249,7 +252,7 @@ pub struct Anomaly {
     pub kind: AnomalyKind,
     /// Where it is, in bytes from the archive's beginning.
     pub offset: u64,
-    /// The member it concerns, as far as it is known; raw bytes.
+    /// The member it concerns, as far as it is known; raw bytes, at most [`MAX_NAME`].
     pub name: Vec<u8>,
     /// The values that matter, in words; names inside are escaped.
     pub detail: String,
@@ -258,17 +261,33 @@ pub struct Anomaly {
 /// How many anomalies of one kind are told one by one; the rest is told as a count when the archive ends.
 pub const TOLD_SINGLY: u64 = 32;
 
+/// How many bytes of a name an anomaly keeps: a name may be a MiB long, and a hostile archive full of them.
+pub const MAX_NAME: usize = 1024;
+
+/// Longest text from a file that is quoted in a detail, in bytes.
+const MAX_QUOTE: usize = 256;
+
+/// Text from a file as a detail shows it: escaped, and cut where it is long.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    match bytes.get(..MAX_QUOTE) {
+        Some(start) if start.len() < bytes.len() => format!("{}…", escape(start)),
+        _ => escape(bytes).into_owned(),
+    }
+}
+
 /// Passes anomalies on, and counts where they get too many.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     counts: [u64; ROWS.len()],
 }
 
-impl Tally {
-    pub(super) fn new() -> Tally {
+impl Default for Tally {
+    fn default() -> Tally {
         Tally { counts: [0; ROWS.len()] }
     }
+}
 
+impl Tally {
     /// Tells of an anomaly, unless there were enough of its kind.
     pub(super) fn tell(
         &mut self,
@@ -281,7 +300,8 @@ impl Tally {
         let Some(count) = self.counts.get_mut(kind as usize) else { return };
         *count = count.saturating_add(1);
         if *count <= TOLD_SINGLY {
-            sink.anomaly(Anomaly { kind, offset, name: name.to_vec(), detail: detail() });
+            let name = name.get(..MAX_NAME).unwrap_or(name).to_vec();
+            sink.anomaly(Anomaly { kind, offset, name, detail: detail() });
         }
     }
 

@@ -16,8 +16,8 @@ mod trailer;
 mod walk;
 mod write;
 
-pub use anomaly::{Anomaly, AnomalyKind, Grade, TOLD_SINGLY};
-pub use audit::Audit;
+pub use anomaly::{Anomaly, AnomalyKind, Grade, MAX_NAME, TOLD_SINGLY};
+pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
 pub use walk::{Bytes, End, Outcome, Walker};
@@ -48,4 +48,13 @@ pub trait Sink {
 
     /// Something is odd.
     fn anomaly(&mut self, anomaly: Anomaly);
+}
+
+/// Collects anomalies alone.
+impl Sink for Vec<Anomaly> {
+    fn member(&mut self, _member: Member) {}
+
+    fn anomaly(&mut self, anomaly: Anomaly) {
+        self.push(anomaly);
+    }
 }

@@ -142,7 +142,7 @@ impl Walker {
     pub fn new(limits: &Limits) -> Walker {
         Walker {
             limits: limits.clone(),
-            tally: Tally::new(),
+            tally: Tally::default(),
             state: State::Header,
             carry: Vec::new(),
             offset: 0,
