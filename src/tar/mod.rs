@@ -16,6 +16,9 @@ mod trailer;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use anomaly::{Anomaly, AnomalyKind, Grade, MAX_NAME, TOLD_SINGLY};
 pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use listing::raw_line;
