@@ -336,6 +336,42 @@ fn real_layers_raise_no_warning() {
     assert!(raised.is_empty(), "{:#?}", raised.keys());
 }
 
+/// What damage to an outer archive or a layer must show, where it is the tar stream that is damaged: the worst grade,
+/// and an id for it.
+const DAMAGED: [(&str, Option<Grade>, &str); 13] = [
+    ("00-good.tar", None, ""),
+    ("04a-trunc-25pct.tar", Some(Grade::Error), "truncated-body"),
+    ("04c-trunc-before-index.tar", Some(Grade::Warning), "end-marker-missing"),
+    ("04e-no-eof-blocks.tar", Some(Grade::Warning), "end-marker-missing"),
+    ("04g-trunc-in-padding.tar", Some(Grade::Warning), "truncated-padding"),
+    ("10e-name.tar", Some(Grade::Warning), "path-empty"),
+    ("17i-layer-tar-trailing.tar", Some(Grade::Warning), "data-after-end"),
+    ("17k-layer-tar-bad-checksum.tar", Some(Grade::Error), "header-checksum"),
+    ("17m-layer-evil-names.tar", Some(Grade::Warning), "path-parent"),
+    ("17o-layer-size-2p62.tar", Some(Grade::Error), "truncated-body"),
+    ("17q-layer-200k-entries.tar", None, ""),
+    ("21k-good-trailing.tar", Some(Grade::Warning), "data-after-end"),
+    ("22a-entry-size-2p62.tar", Some(Grade::Error), "truncated-body"),
+];
+
+#[test]
+fn damaged_archives_are_graded_as_expected() {
+    let Some(root) = shared("corpus/bad") else { return };
+    for (name, expected, id) in DAMAGED {
+        let archive = fs::read(root.join(name)).unwrap();
+        let mut whole = Whole::default();
+        Walker::walk(&Limits::default(), &archive, &mut whole);
+        let blobs = whole.items.into_iter().filter_map(|item| match item {
+            Item::Member(_, data) => decode(&data),
+            Item::Global(_) => None,
+        });
+        let told: Vec<Seen> = std::iter::once(archive.clone()).chain(blobs).map(|tar| walk(&tar).0).collect();
+        let worst = told.iter().filter_map(Seen::worst).max().filter(|grade| *grade > Grade::Note);
+        assert_eq!(worst, expected, "{name}");
+        assert!(id.is_empty() || told.iter().any(|seen| seen.ids().contains(&id)), "{name}: {id}");
+    }
+}
+
 /// A blob as a tar stream, if it is one.
 fn decode(blob: &[u8]) -> Option<Vec<u8>> {
     let tar = match blob {

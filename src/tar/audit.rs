@@ -224,7 +224,7 @@ impl Audit {
         self.tell(sink, kind, member, detail);
     }
 
-    /// Follows the symbolic links among a path's directories.
+    /// Follows the symbolic links among a path's directories; `None` where that leads too far.
     fn resolve(&self, path: &[u8]) -> Option<Vec<u8>> {
         let mut real = Vec::new();
         // For the root and each directory of `real`: where it ends, and its hash.
@@ -232,6 +232,9 @@ impl Audit {
         let mut left = vec![path];
         let mut hops = 0;
         while let Some(rest) = left.pop() {
+            if above.len() > MAX_DEPTH {
+                return None;
+            }
             let slash = rest.iter().position(|byte| *byte == b'/');
             let (part, after) = rest.split_at(slash.unwrap_or(rest.len()));
             left.extend(after.get(1..));
