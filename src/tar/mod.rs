@@ -48,7 +48,7 @@ pub trait Sink {
     /// archive is fed as one slice, this is the whole body at once.
     fn data(&mut self, _data: &[u8]) {}
 
-    /// The current member's data is complete.
+    /// The current member's data is complete. Not told where the walk fails inside it.
     fn end_member(&mut self) {}
 
     /// A PAX global header, of which nothing is applied.

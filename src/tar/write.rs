@@ -36,7 +36,7 @@ pub enum Unrepresentable {
     #[error("the name of a member that is no directory ends in a slash")]
     TrailingSlash,
     /// No dialect that the member may use holds its fields.
-    #[error("no tar dialect allowed for it ({}) can hold {field}", dialect.name())]
+    #[error("no tar dialect allowed for it ({}) can hold its {field}", dialect.name())]
     Field {
         /// The dialect the member came in.
         dialect: Dialect,
@@ -123,7 +123,7 @@ fn is_known(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::Ustar | Dialect::Pax | Dialect::Gnu)
 }
 
-/// The dialects that can still hold a member, and the first field that shut one out.
+/// The dialects that can still hold a member, and the field that shut out the last one.
 struct Allowed {
     ustar: bool,
     pax: bool,
@@ -133,11 +133,10 @@ struct Allowed {
 
 impl Allowed {
     fn keep(&mut self, field: &'static str, ustar: bool, pax: bool, gnu: bool) {
-        let before = (self.ustar, self.pax, self.gnu);
         self.ustar &= ustar;
         self.pax &= pax;
         self.gnu &= gnu;
-        if self.refused.is_empty() && before != (self.ustar, self.pax, self.gnu) {
+        if self.refused.is_empty() && !(self.ustar || self.pax || self.gnu) {
             self.refused = field;
         }
     }
@@ -155,6 +154,22 @@ fn choose(fields: &Fields, member: &Member) -> Result<(Dialect, Records), Unrepr
             records.insert(key.to_vec(), value);
         }
     };
+
+    let mut prefers_pax = false;
+    for (key, time) in [("mtime", fields.mtime), ("atime", fields.atime), ("ctime", fields.ctime)] {
+        let Some(time) = time else { continue };
+        let in_block = key == "mtime" && fits_octal(12, time.secs);
+        allowed.keep(key, in_block, true, true);
+        let needed = !in_block || time.nanos != 0;
+        prefers_pax |= needed;
+        keep_record(key.as_bytes(), pax::format_time(time).into_bytes(), needed);
+    }
+    match member.dialect {
+        Dialect::Ustar => allowed.keep("times", true, false, false),
+        Dialect::Pax => allowed.keep("times", !prefers_pax, true, false),
+        Dialect::Gnu => allowed.keep("times", false, false, true),
+        Dialect::V7 | Dialect::Star | Dialect::Mixed => {}
+    }
 
     for (key, value, size) in [
         ("path", &member.name, NAME_SIZE),
@@ -185,27 +200,12 @@ fn choose(fields: &Fields, member: &Member) -> Result<(Dialect, Records), Unrepr
             keep_record(key.as_bytes(), value.to_string().into_bytes(), !octal);
         }
     }
-    let mut prefers_pax = false;
-    for (key, time) in [("mtime", fields.mtime), ("atime", fields.atime), ("ctime", fields.ctime)] {
-        let Some(time) = time else { continue };
-        let in_block = key == "mtime" && fits_octal(12, time.secs);
-        allowed.keep(key, in_block, true, true);
-        let needed = !in_block || time.nanos != 0;
-        prefers_pax |= needed;
-        keep_record(key.as_bytes(), pax::format_time(time).into_bytes(), needed);
-    }
     if member.name.ends_with(b"/")
         && matches!(member.kind, Kind::Regular | Kind::CharDevice | Kind::BlockDevice | Kind::Fifo)
     {
         return Err(Unrepresentable::TrailingSlash);
     }
     add_records(&member.records, &mut records, &mut allowed)?;
-    match member.dialect {
-        Dialect::Ustar => allowed.keep("the ustar dialect", true, false, false),
-        Dialect::Pax => allowed.keep("sub-second or other times", !prefers_pax, true, false),
-        Dialect::Gnu => allowed.keep("the GNU dialect", false, false, true),
-        Dialect::V7 | Dialect::Star | Dialect::Mixed => {}
-    }
     let choice = match allowed {
         Allowed { ustar: true, .. } => Dialect::Ustar,
         Allowed { pax: true, .. } => Dialect::Pax,
