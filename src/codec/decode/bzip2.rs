@@ -52,7 +52,9 @@ impl Step for Bzip2<'_> {
             Ok(_) if read == 0 && written == 0 => return Err(self.input.truncated("a bzip2 stream")),
             Ok(_) => {}
             Err(Error::DataMagic) => {
-                return Err(self.input.error(DecodeErrorKind::Header, "this does not start with a bzip2 header"));
+                return Err(self
+                    .input
+                    .error(DecodeErrorKind::Header, "this does not start with a bzip2 header"));
             }
             Err(_) => {
                 let message = "bzip2 stream: the data is damaged, or its checksum is wrong";

@@ -31,7 +31,11 @@ impl<'a> Xz<'a> {
         if self.input.rest().starts_with(&MAGIC) {
             return Ok(XzReader::new_mem_limit(self.input.rest(), false, self.memory_limit));
         }
-        if self.frames.content == 0 { Err(self.input.not_a("xz")) } else { Err(self.input.trailing("xz stream")) }
+        if self.frames.content == 0 {
+            Err(self.input.not_a("xz"))
+        } else {
+            Err(self.input.trailing("xz stream"))
+        }
     }
 
     fn skip_padding(&mut self) {
@@ -45,7 +49,8 @@ impl<'a> Xz<'a> {
             ErrorKind::UnexpectedEof => return self.input.truncated("an xz stream"),
             ErrorKind::OutOfMemory => {
                 let limit = u64::from(self.memory_limit) << 10;
-                let message = format!("the xz block needs a larger dictionary than the limit of {limit} bytes");
+                let message =
+                    format!("the xz block needs a larger dictionary than the limit of {limit} bytes");
                 // The decoder does not say how large, only that it is larger.
                 let kind = DecodeErrorKind::Window { needs: limit.saturating_add(1), limit };
                 return self.input.error(kind, message);

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 mod gzip;
 mod zstd;
 
+#[cfg(test)]
+mod tests;
+
 pub use gzip::GzipEncoder;
 pub use zstd::ZstdEncoder;
 
