@@ -11,6 +11,8 @@ pub(super) mod xz;
 pub(super) mod zstd;
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;
 
 /// What kind of thing is wrong with a compressed blob. The names are stable.
