@@ -1,50 +1,12 @@
-//! The decoders on what real tools wrote, and on blobs made to mislead them. The test data stands beside the
-//! checkout or not at all.
-
-use std::io::Read;
-use std::path::{Path, PathBuf};
+//! The decoders on what real tools wrote, and on blobs made to mislead them.
 
 use super::{DecodeError, DecodeErrorKind as Kind};
-use crate::codec::{Compression, decoder, sniff};
+use crate::codec::testing::{self, entries, tarballs};
+use crate::codec::{Compression, sniff};
 use crate::digest::{Algorithm, Digest};
-use crate::limits::Limits;
-
-/// The tarballs in a folder of the shared test data, none if it is not there.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn tarballs(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(folder);
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        eprintln!("SKIPPED: the shared test data is not beside the checkout");
-        return Vec::new();
-    };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension != "tsv"));
-    paths.sort();
-    paths
-}
 
 fn decode(blob: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let mut decoder = decoder(sniff(blob), blob, &Limits::default());
-    let mut content = Vec::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match decoder.fill(&mut buffer)? {
-            0 => return Ok(content),
-            count => content.extend_from_slice(&buffer[..count]),
-        }
-    }
-}
-
-/// The content of every entry of the tarball, itself compressed or not.
-fn entries(tarball: &Path) -> Vec<Vec<u8>> {
-    let tar = decode(&std::fs::read(tarball).unwrap()).unwrap();
-    let mut archive = tar::Archive::new(&tar[..]);
-    let content = |entry: std::io::Result<tar::Entry<'_, _>>| {
-        let mut content = Vec::new();
-        entry.unwrap().read_to_end(&mut content).unwrap();
-        content
-    };
-    archive.entries().unwrap().map(content).collect()
+    testing::decode(sniff(blob), blob)
 }
 
 #[test]

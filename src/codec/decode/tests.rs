@@ -2,6 +2,7 @@ use std::io::{Read, Write};
 
 use proptest::prelude::*;
 
+use crate::codec::testing::text;
 use crate::codec::{Compression, DecodeErrorKind as Kind, Frames, decoder, sniff};
 use crate::limits::Limits;
 
@@ -64,12 +65,6 @@ fn compress(compression: Compression, content: &[u8]) -> Vec<u8> {
             encoder.finish().unwrap()
         }
     }
-}
-
-fn text(lines: usize) -> Vec<u8> {
-    (0..lines)
-        .flat_map(|line| format!("{line}: usr/share/doc/{}\n", line * line % 977).into_bytes())
-        .collect()
 }
 
 const COMPRESSED: [Compression; 4] =

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use super::Compression;
 use crate::error::{Error, Result};
 
-mod gzip;
+pub(super) mod gzip;
 mod zstd;
 
 #[cfg(test)]
