@@ -52,7 +52,7 @@ impl Algorithm {
     }
 
     /// Length of the raw digest in bytes.
-    pub fn len(self) -> usize {
+    pub fn bytes(self) -> usize {
         self.row().bytes
     }
 
@@ -104,7 +104,7 @@ impl Digest {
     /// A digest from its algorithm and lower-case hexadecimal digits.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Digest, DigestError> {
         let hex = hex.as_bytes();
-        if hex.len() != algorithm.len() * 2 {
+        if hex.len() != algorithm.bytes() * 2 {
             return Err(DigestError::Length);
         }
         let mut bytes = [0; MAX_BYTES];
@@ -126,7 +126,7 @@ impl Digest {
             return Digest::parse(&text);
         }
         let algorithm =
-            Algorithm::ALL.into_iter().find(|a| a.len() * 2 == text.len()).ok_or(DigestError::Length)?;
+            Algorithm::ALL.into_iter().find(|a| a.bytes() * 2 == text.len()).ok_or(DigestError::Length)?;
         Digest::from_hex(algorithm, &text)
     }
 
@@ -144,7 +144,7 @@ impl Digest {
 
     /// The raw bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.algorithm.len()]
+        &self.bytes[..self.algorithm.bytes()]
     }
 
     /// The part after the colon.

@@ -23,6 +23,24 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Shows the text of a whole document: as [`escape`], but line breaks, tabs and backslashes stay as they are, so that
+/// JSON stays JSON. Not to be undone.
+pub fn escape_text(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' | '\t' | '\\' => out.push(c),
+                c => push(&mut out, c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
 fn push(out: &mut String, c: char) {
     match c {
         '\\' => out.push_str("\\\\"),

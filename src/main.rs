@@ -1,3 +1,7 @@
 //! The program: hands over to `repro_build::cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    repro_build::cli::main()
+}

@@ -1,0 +1,414 @@
+//! What stands in an archive: every member's name, kind and place, and what is odd about them.
+//!
+//! Indexing a bad archive does not fail: it gives what was seen and what was wrong. Names are cleaned the way all
+//! readers of images clean them, links are followed inside the archive only. Must not know what the members mean.
+
+use std::{collections::HashMap, ops::Range};
+
+use super::Source;
+use crate::{
+    grade::fault_kinds,
+    limits::Limits,
+    tar::{self, Anomaly, Kind, Member, Outcome, Walker},
+};
+
+/// An entry's number, in archive order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(u32);
+
+impl EntryId {
+    /// Position in [`EntryIndex::entries`].
+    pub fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A hard link.
+    Hardlink,
+    /// A device, a FIFO or something unknown.
+    Other,
+}
+
+/// One member of the outer archive, or one file of a layout directory.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name as it stands in the archive.
+    pub name: Vec<u8>,
+    /// The name without `./`, doubled and trailing slashes.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Link target, for links.
+    pub link: Vec<u8>,
+    /// Which of the source's files holds the content (0 for a tarball).
+    pub file: usize,
+    /// Where in that file the content is.
+    pub range: Range<usize>,
+    /// Offset of the first header block; 0 in directories.
+    pub header_offset: u64,
+    /// An earlier entry of the same path.
+    previous: Option<EntryId>,
+}
+
+fault_kinds! {
+    /// What can be wrong with an archive's entries.
+    FaultKind {
+        DuplicateEntry Error "archive.duplicate-entry"
+            "one name stands twice in the archive, with different content"
+            "skopeo's docker reader and crane take the first, docker load and GNU tar the last: two images in one file"
+        RepeatedEntry Warning "archive.repeated-entry"
+            "one name stands twice in the archive, with the same content"
+            "all readers get the same bytes, but no tool writes such archives on purpose"
+        UnsafeName Error "archive.unsafe-name"
+            "an entry's name is empty, absolute or climbs out with `..`"
+            "a reader that extracts it writes outside its folder"
+        ThroughLink Error "archive.through-link"
+            "an entry stands below a link or a file"
+            "a reader that extracts it follows the link and writes elsewhere"
+        LinkOutside Error "archive.link-outside"
+            "a link leads out of the archive"
+            "a reader that follows it reads files of the machine instead of the image"
+        LinkLoop Error "archive.link-loop"
+            "links lead in a circle"
+            "there is no content behind such a name"
+        OuterCompression Note "archive.outer-compression"
+            "the archive as a whole is compressed"
+            "docker load takes it, skopeo does not"
+        OuterDamaged Error "archive.outer-damaged"
+            "the archive's outer compression is damaged"
+            "what comes after the damage cannot be read"
+    }
+}
+
+/// Something wrong with one entry.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What.
+    pub kind: FaultKind,
+    /// The entry's name as it stands in the archive; empty for the archive as a whole.
+    pub name: Vec<u8>,
+    /// Offset of its header.
+    pub offset: u64,
+    /// More, in words.
+    pub detail: String,
+}
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// To this regular file.
+    File(EntryId),
+    /// Nowhere.
+    Missing,
+    /// To something that is no regular file.
+    NotAFile(EntryId),
+    /// Out of the archive, or in a circle.
+    Broken(FaultKind),
+}
+
+/// The index of an archive.
+#[derive(Debug)]
+pub struct EntryIndex<'a> {
+    /// All entries in archive order.
+    pub entries: Vec<Entry>,
+    /// What the tar walk found odd.
+    pub anomalies: Vec<Anomaly>,
+    /// What is wrong with entries.
+    pub faults: Vec<Fault>,
+    /// How the tar walk ended; `None` for a directory.
+    pub outcome: Option<Outcome>,
+    files: Vec<&'a [u8]>,
+    last_of: HashMap<Vec<u8>, EntryId>,
+}
+
+/// Most hops a link may take.
+const MAX_HOPS: usize = 40;
+
+impl<'a> EntryIndex<'a> {
+    /// Indexes a tarball that is in memory.
+    pub fn of_tar(bytes: &'a [u8], limits: &Limits) -> EntryIndex<'a> {
+        let mut index = EntryIndex::empty(vec![bytes]);
+        index.walk(bytes, limits);
+        index.audit();
+        index
+    }
+
+    /// Indexes an opened source.
+    pub fn of_source(source: &'a Source, limits: &Limits) -> EntryIndex<'a> {
+        if !source.is_directory() {
+            let mut index = EntryIndex::of_tar(source.bytes(0), limits);
+            index.outer(source);
+            return index;
+        }
+        let mut index = EntryIndex::empty(Vec::new());
+        for (file, path) in source.paths().enumerate() {
+            let bytes = source.bytes(file);
+            index.files.push(bytes);
+            index.push(Entry {
+                name: path.to_vec(),
+                path: path.to_vec(),
+                kind: EntryKind::File,
+                link: Vec::new(),
+                file,
+                range: 0..bytes.len(),
+                header_offset: 0,
+                previous: None,
+            });
+        }
+        index
+    }
+
+    fn empty(files: Vec<&'a [u8]>) -> EntryIndex<'a> {
+        EntryIndex {
+            entries: Vec::new(),
+            anomalies: Vec::new(),
+            faults: Vec::new(),
+            outcome: None,
+            files,
+            last_of: HashMap::new(),
+        }
+    }
+
+    fn walk(&mut self, bytes: &[u8], limits: &Limits) {
+        let mut walker = Walker::new(limits);
+        walker.feed(bytes, self);
+        self.outcome = Some(walker.finish(self));
+    }
+
+    fn push(&mut self, mut entry: Entry) {
+        let id = EntryId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        if let Some(slot) = self.last_of.get_mut(&entry.path) {
+            entry.previous = Some(std::mem::replace(slot, id));
+        } else {
+            self.last_of.insert(entry.path.clone(), id);
+        }
+        self.entries.push(entry);
+    }
+
+    /// The entry of that number.
+    pub fn entry(&self, id: EntryId) -> &Entry {
+        &self.entries[id.position()]
+    }
+
+    /// An entry's content; empty for anything but a file.
+    pub fn bytes(&self, id: EntryId) -> &'a [u8] {
+        let entry = self.entry(id);
+        self.files.get(entry.file).and_then(|file| file.get(entry.range.clone())).unwrap_or_default()
+    }
+
+    /// Whether an entry's content is cut off by the end of the archive.
+    pub fn is_cut(&self, id: EntryId) -> bool {
+        let entry = self.entry(id);
+        self.files.get(entry.file).is_none_or(|file| file.get(entry.range.clone()).is_none())
+    }
+
+    /// All regular files below a folder, with their ids; only the last of each path.
+    pub fn files_below(&self, folder: &'a str) -> impl Iterator<Item = (EntryId, &Entry)> {
+        self.entries.iter().enumerate().filter_map(move |(position, entry)| {
+            let id = EntryId(u32::try_from(position).ok()?);
+            let last = self.last_of.get(&entry.path) == Some(&id);
+            let below =
+                entry.path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
+            (last && below && entry.kind == EntryKind::File).then_some((id, entry))
+        })
+    }
+
+    /// Whether any entry's path is, or begins with the folder, `path`.
+    pub fn has_below(&self, path: &str) -> bool {
+        self.entries.iter().any(|e| e.path.strip_prefix(path.as_bytes()).is_some_and(|r| r.starts_with(b"/")))
+    }
+
+    /// Follows `path`, through links inside the archive, to a regular file. Of several entries of one path the last
+    /// counts, as for every reader that extracts.
+    pub fn find(&self, path: &[u8]) -> Found {
+        let Some(mut path) = clean_path(path) else { return Found::Broken(FaultKind::UnsafeName) };
+        for _ in 0..MAX_HOPS {
+            let Some(&id) = self.last_of.get(&path) else { return Found::Missing };
+            let entry = self.entry(id);
+            let target = match entry.kind {
+                EntryKind::File => return Found::File(id),
+                EntryKind::Directory | EntryKind::Other => return Found::NotAFile(id),
+                EntryKind::Hardlink => clean_path(&entry.link),
+                EntryKind::Symlink => join_link(&entry.path, &entry.link),
+            };
+            match target {
+                // A hard link to its own name means the entry of that name before it.
+                Some(target) if target == path && entry.kind == EntryKind::Hardlink => {
+                    match entry.previous.filter(|&id| self.entry(id).kind == EntryKind::File) {
+                        Some(id) => return Found::File(id),
+                        None => return Found::Broken(FaultKind::LinkLoop),
+                    }
+                }
+                Some(target) => path = target,
+                None => return Found::Broken(FaultKind::LinkOutside),
+            }
+        }
+        Found::Broken(FaultKind::LinkLoop)
+    }
+
+    fn fault(&mut self, kind: FaultKind, position: usize, detail: String) {
+        let entry = &self.entries[position];
+        let fault = Fault { kind, name: entry.name.clone(), offset: entry.header_offset, detail };
+        self.faults.push(fault);
+    }
+
+    fn audit(&mut self) {
+        for position in 0..self.entries.len() {
+            let entry = &self.entries[position];
+            if entry.path.is_empty() && entry.kind != EntryKind::Directory
+                || clean_path(&entry.name).is_none()
+            {
+                self.fault(FaultKind::UnsafeName, position, String::new());
+                continue;
+            }
+            if let Some(previous) = entry.previous {
+                self.compare_twins(position, previous.position());
+            }
+            if let Some(parent) = self.not_a_folder_above(position) {
+                let detail = format!("below {}", crate::escape::escape(&parent));
+                self.fault(FaultKind::ThroughLink, position, detail);
+            }
+            self.audit_link(position);
+        }
+    }
+
+    fn compare_twins(&mut self, position: usize, previous: usize) {
+        let (this, other) = (&self.entries[position], &self.entries[previous]);
+        if this.kind == EntryKind::Directory && other.kind == EntryKind::Directory {
+            return;
+        }
+        let content =
+            |entry: &Entry| self.files.get(entry.file).and_then(|file| file.get(entry.range.clone()));
+        let same = this.kind == other.kind && this.link == other.link && content(this) == content(other);
+        let kind = if same { FaultKind::RepeatedEntry } else { FaultKind::DuplicateEntry };
+        let detail = format!("also at {:#x}", other.header_offset);
+        self.fault(kind, position, detail);
+    }
+
+    fn not_a_folder_above(&self, position: usize) -> Option<Vec<u8>> {
+        let path = &self.entries[position].path;
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for parent in slashes.filter_map(|at| path.get(..at)) {
+            let Some(&id) = self.last_of.get(parent) else { continue };
+            if self.entry(id).kind != EntryKind::Directory {
+                return Some(parent.to_vec());
+            }
+        }
+        None
+    }
+
+    fn audit_link(&mut self, position: usize) {
+        let entry = &self.entries[position];
+        if !matches!(entry.kind, EntryKind::Symlink | EntryKind::Hardlink) {
+            return;
+        }
+        let (path, target) = (entry.path.clone(), crate::escape::escape(&entry.link).into_owned());
+        if let Found::Broken(kind) = self.find(&path) {
+            self.fault(kind, position, format!("-> {target}"));
+        }
+    }
+
+    fn outer(&mut self, source: &Source) {
+        let mut fault = |kind, offset, detail| {
+            self.faults.push(Fault { kind, name: Vec::new(), offset, detail });
+        };
+        if source.outer() != crate::codec::Compression::Plain {
+            fault(FaultKind::OuterCompression, 0, source.outer().name().to_owned());
+        }
+        if let Some(error) = source.outer_fault() {
+            fault(FaultKind::OuterDamaged, error.offset, error.to_string());
+        }
+    }
+}
+
+impl tar::Sink for EntryIndex<'_> {
+    fn member(&mut self, member: Member) {
+        let kind = match member.kind {
+            Kind::Regular => EntryKind::File,
+            Kind::Directory => EntryKind::Directory,
+            Kind::Symlink => EntryKind::Symlink,
+            Kind::Hardlink => EntryKind::Hardlink,
+            _ => EntryKind::Other,
+        };
+        let start = usize::try_from(member.data_offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(member.stored).unwrap_or(usize::MAX));
+        self.push(Entry {
+            path: clean_path(&member.name).unwrap_or_else(|| member.name.clone()),
+            name: member.name,
+            kind,
+            link: member.link,
+            file: 0,
+            range: start..end,
+            header_offset: member.header_offset,
+            previous: None,
+        });
+    }
+
+    fn anomaly(&mut self, anomaly: Anomaly) {
+        self.anomalies.push(anomaly);
+    }
+}
+
+/// `path` without `.` components, doubled and trailing slashes; `None` if it is absolute or climbs with `..`.
+pub(crate) fn clean_path(path: &[u8]) -> Option<Vec<u8>> {
+    if path.first() == Some(&b'/') {
+        return None;
+    }
+    let mut clean = Vec::with_capacity(path.len());
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => return None,
+            part => {
+                if !clean.is_empty() {
+                    clean.push(b'/');
+                }
+                clean.extend_from_slice(part);
+            }
+        }
+    }
+    Some(clean)
+}
+
+/// Where a symbolic link at `path` leads; `None` if that is outside the archive.
+fn join_link(path: &[u8], link: &[u8]) -> Option<Vec<u8>> {
+    if link.first() == Some(&b'/') {
+        return None;
+    }
+    let mut parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+    parts.pop();
+    for part in link.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join(&b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_stay_inside() {
+        assert_eq!(join_link(b"id/layer.tar", b"../x.tar").unwrap(), b"x.tar");
+        assert_eq!(join_link(b"layer.tar", b"../x.tar"), None);
+        assert_eq!(join_link(b"layer.tar", b"/etc/passwd"), None);
+        assert_eq!(clean_path(b"./a//b/").unwrap(), b"a/b");
+        assert_eq!(clean_path(b"a/../b"), None);
+        assert_eq!(clean_path(b"/a"), None);
+    }
+}

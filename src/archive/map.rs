@@ -1,0 +1,69 @@
+//! Memory-mapped files: the only place that may hold unsafe code.
+//!
+//! Why it is sound enough: a mapping is read-only and private, and a file that another process shortens while it is
+//! mapped makes the kernel send SIGBUS, which [`report_truncated_mappings`] turns into a plain exit with code 2. A file
+//! that is rewritten in place can change under a reader; `Source::changed` looks for that when all was read, and no
+//! parser relies on reading the same byte twice.
+#![allow(unsafe_code)]
+
+use std::{fs::File, io, ops::Deref};
+
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
+
+/// A whole file, mapped read-only.
+#[derive(Debug)]
+pub(super) struct Mapping(Mmap);
+
+impl Mapping {
+    /// Maps all of `file`, which must not be empty.
+    pub(super) fn new(file: &File) -> io::Result<Mapping> {
+        // SAFETY: see the module's comment; nothing in this process writes to files it has mapped.
+        let map = unsafe { MmapOptions::new().map(file)? };
+        Ok(Mapping(map))
+    }
+
+    /// Tells the kernel that the bytes in this range were read and will not be needed soon, so that a huge file does
+    /// not fill this process's resident set. They are read from the file again if somebody does need them.
+    pub(super) fn release(&self, offset: usize, len: usize) {
+        const PAGE: usize = 4096;
+        let end = offset.saturating_add(len).min(self.0.len()) / PAGE * PAGE;
+        let start = offset.div_ceil(PAGE) * PAGE;
+        if start < end {
+            // SAFETY: the mapping is read-only and backed by a file, so dropped pages come back with the same content.
+            let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+        }
+    }
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Makes a file that shrinks while it is mapped end the process with a message and exit code 2 instead of a signal.
+/// For programs, not for libraries: it replaces the process's SIGBUS handler.
+#[cfg(unix)]
+pub fn report_truncated_mappings() {
+    extern "C" fn on_sigbus(_: libc::c_int) {
+        const MESSAGE: &[u8] = b"error: input changed while reading (a mapped file became shorter)\n";
+        // SAFETY: write and _exit are async-signal-safe (POSIX.1-2017, 2.4.3), and the buffer is a constant.
+        unsafe {
+            libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len());
+            libc::_exit(2);
+        }
+    }
+    // SAFETY: installs a handler that only writes a constant and exits; the action struct is fully initialised.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_sigbus as *const () as usize;
+        libc::sigemptyset(&mut action.sa_mask);
+        libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut());
+    }
+}
+
+/// Elsewhere the system reports a shortened mapping in its own way.
+#[cfg(not(unix))]
+pub fn report_truncated_mappings() {}

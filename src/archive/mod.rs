@@ -1,0 +1,14 @@
+//! Archives as a whole: getting their bytes, and the index of what stands in them.
+//!
+//! Knows files, mappings, outer compression and member names. Must not know what an image is: no JSON, no digests.
+
+mod index;
+mod map;
+mod outer;
+mod source;
+
+pub use index::{Entry, EntryId, EntryIndex, EntryKind, Fault, FaultKind, Found};
+pub use map::report_truncated_mappings;
+pub use source::{OpenOptions, Source};
+
+pub(crate) use index::clean_path;

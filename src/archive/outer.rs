@@ -1,0 +1,103 @@
+//! Archives that are compressed as a whole, and standard input: decoded into memory up to a limit, then into an
+//! unlinked temporary file that is mapped like any other.
+
+use std::io::{self, Read, Write};
+
+use super::map::Mapping;
+use crate::{
+    codec::{self, Compression},
+    error::{Error, ErrorKind, Result},
+    limits::Limits,
+    location::Location,
+};
+
+/// Decoded bytes, wherever they ended up.
+#[derive(Debug)]
+pub(super) enum Decoded {
+    Memory(Vec<u8>),
+    Mapped(Mapping),
+}
+
+const CHUNK: usize = 256 << 10;
+
+/// Takes bytes until there are too many for memory, then moves on to a temporary file.
+struct Spool {
+    memory: Vec<u8>,
+    file: Option<std::fs::File>,
+    limit: usize,
+    written: u64,
+}
+
+impl Spool {
+    fn new(limits: &Limits) -> Spool {
+        let limit = usize::try_from(limits.max_in_memory).unwrap_or(usize::MAX);
+        Spool { memory: Vec::new(), file: None, limit, written: 0 }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        if self.file.is_none() && self.memory.len().saturating_add(bytes.len()) <= self.limit {
+            self.memory.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let mut file = tempfile::tempfile()?;
+                file.write_all(&std::mem::take(&mut self.memory))?;
+                none.insert(file)
+            }
+        };
+        file.write_all(bytes)
+    }
+
+    fn finish(self) -> io::Result<Decoded> {
+        match self.file {
+            None => Ok(Decoded::Memory(self.memory)),
+            Some(file) => Ok(Decoded::Mapped(Mapping::new(&file)?)),
+        }
+    }
+}
+
+/// Reads `input` to its end.
+pub(super) fn read_all(mut input: impl Read, at: &Location, limits: &Limits) -> Result<Decoded> {
+    let io = |source| Error::io(at.clone(), "cannot read", source);
+    let mut spool = Spool::new(limits);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return spool.finish().map_err(io),
+            Ok(n) => spool.push(buffer.get(..n).unwrap_or_default()).map_err(io)?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(io(e)),
+        }
+    }
+}
+
+/// Decodes `packed`. A stream that breaks off or is damaged gives what came before it and the complaint: what is
+/// missing then shows as a truncated archive.
+pub(super) fn decode(
+    compression: Compression,
+    packed: &[u8],
+    at: &Location,
+    limits: &Limits,
+) -> Result<(Decoded, Option<codec::DecodeError>)> {
+    let io = |source| Error::io(at.clone(), "cannot keep the decoded archive", source);
+    let mut spool = Spool::new(limits);
+    let mut decoder = codec::decoder(compression, packed, limits);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match decoder.fill(&mut buffer) {
+            Ok(0) => return Ok((spool.finish().map_err(io)?, None)),
+            Ok(n) => spool.push(buffer.get(..n).unwrap_or_default()).map_err(io)?,
+            Err(error) => return Ok((spool.finish().map_err(io)?, Some(error))),
+        }
+        if spool.written > limits.max_unpacked {
+            let message = format!(
+                "the archive unpacks to more than the limit of {} bytes (--max-unpacked)",
+                limits.max_unpacked
+            );
+            return Err(Error::new(ErrorKind::Limit, message).at(at.clone()));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `digest`: one line, for scripts.
+
+use std::path::PathBuf;
+
+use super::{args::Global, args::Reading, exit::Outcome, output, progress::Progress};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    inspect::{Also, Inspected, inspect},
+    ladder::Rung,
+    measure::Workers,
+    verify::Options,
+};
+
+/// Print one digest of an image.
+///
+/// Without --rung it is the digest that `analyze` prints as "Image digest". It is computed from the content; what the
+/// content refers to is not verified (see `verify`).
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Image tarball, layout directory, or - for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Which rung of the identity ladder
+    #[arg(long, value_name = "RUNG", value_parser = parse_rung)]
+    rung: Option<Rung>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+fn parse_rung(text: &str) -> std::result::Result<Rung, String> {
+    let names: Vec<&str> = Rung::ALL.iter().map(|rung| rung.name()).collect();
+    let known = || format!("no rung of that name (known: {})", names.join(", "));
+    Rung::ALL.into_iter().find(|rung| rung.name() == text).ok_or_else(known)
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
+    let source = args.reading.open(&args.file)?;
+    let mut verify = Options::default();
+    let wants = |rung| args.rung == Some(rung);
+    let layers = wants(Rung::DiffId) || wants(Rung::ChainId);
+    // Only what this rung needs is measured: nothing of a large image is read for its manifest's digest.
+    let only = match (layers, wants(Rung::Layer)) {
+        (true, _) => vec!["layer.decode".to_owned(), "blob.digest".to_owned()],
+        (_, true) => vec!["blob.digest".to_owned()],
+        _ => vec!["document.field-type".to_owned()],
+    };
+    verify.selection.only(&only)?;
+    let mut request = args.reading.request(verify);
+    request.also = Also { archive: wants(Rung::Archive), ..Also::default() };
+    let workers = Workers::new(global.threads)?;
+    let digests =
+        inspect(&source, &request, &workers, &Progress::new(global), |inspected| pick(args, inspected))??;
+    output::stdout(|out| digests.iter().try_for_each(|digest| writeln!(out, "{digest}")))?;
+    Ok(Outcome::Good)
+}
+
+fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
+    let at = inspected.graph.at.clone();
+    let narrowed = args.reading.narrows();
+    let Some(rung) = args.rung.or(narrowed.then_some(Rung::Manifest)) else {
+        let message = "no index.json, so no image digest; ask for --rung config (the image ID)";
+        return inspected.headline().map(|digest| vec![digest]).ok_or_else(|| Error::usage(message).at(at));
+    };
+    if rung == Rung::Archive {
+        let message = "a directory has no digest of its own";
+        return inspected
+            .facts
+            .archive
+            .map(|digest| vec![digest])
+            .ok_or_else(|| Error::usage(message).at(at));
+    }
+    let [image] = inspected.images else {
+        let message =
+            format!("{} images in the archive; choose with --image or --platform", inspected.images.len());
+        return Err(Error::usage(message).at(at));
+    };
+    let digests: Vec<Digest> =
+        inspected.ladder(image).rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect();
+    if digests.is_empty() {
+        return Err(Error::usage(format!("the image has no {} digest", rung.name())).at(at));
+    }
+    Ok(digests)
+}

@@ -1,0 +1,64 @@
+//! Exit codes, in one place.
+
+use std::{io, process::ExitCode};
+
+use super::output;
+use crate::error::{Error, ErrorKind};
+
+/// The table as `--help` shows it.
+pub(super) const TABLE: &str = "\
+Exit codes:
+  0    verified, the same, nothing to do
+  1    findings, differences, a digest that does not match
+  2    could not run: usage, I/O, not an image, a tool that is missing
+  130  stopped by Ctrl-C
+  `build` passes on the code of docker or podman where they fail";
+
+/// How a command that ran ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Verified, the same, nothing to do.
+    Good,
+    /// Findings, differences, a mismatch.
+    Bad,
+    /// Some input could not be read.
+    Unreadable,
+}
+
+impl Outcome {
+    pub(super) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Outcome::Good => 0,
+            Outcome::Bad => 1,
+            Outcome::Unreadable => 2,
+        })
+    }
+}
+
+/// Says what went wrong and gives the code for it. A reader that closed the pipe has seen enough: nothing is wrong.
+pub(super) fn failure(error: &Error) -> ExitCode {
+    if error.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    output::complain(&format!("error: {error}"));
+    ExitCode::from(match error.kind {
+        ErrorKind::Child(code) => u8::try_from(code).unwrap_or(2),
+        ErrorKind::Interrupted => 130,
+        ErrorKind::Usage
+        | ErrorKind::Io
+        | ErrorKind::NotAnImage
+        | ErrorKind::Changed
+        | ErrorKind::Limit
+        | ErrorKind::MissingTool
+        | ErrorKind::Refused => 2,
+    })
+}
+
+/// Clap's own messages: help and version are no failure.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match printed {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(2),
+        _ => ExitCode::from(u8::from(error.use_stderr()) * 2),
+    }
+}

@@ -1,0 +1,45 @@
+//! Standard output and standard error: the only place that writes to them.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use super::args::{ColorChoice, Global};
+use crate::{
+    error::{Error, Result},
+    location::Location,
+    report::Style,
+};
+
+/// Runs `write` on a buffered standard output.
+///
+/// # Errors
+/// Whatever writing fails with; a closed pipe too, which the exit table takes for a success.
+pub(super) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let result = write(&mut out).and_then(|()| out.flush());
+    result.map_err(|e| Error::io(Location::default(), "cannot write to standard output", e))
+}
+
+/// One line on standard error; there is nowhere to complain if that fails.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// How standard output is to look.
+pub(super) fn style(global: &Global) -> Style {
+    let terminal = io::stdout().is_terminal();
+    let color = match global.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            terminal
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    };
+    let width = terminal.then(comfy_table_width).flatten();
+    Style { color, width, verbosity: global.verbosity() }
+}
+
+fn comfy_table_width() -> Option<u16> {
+    comfy_table::Table::new().width()
+}

@@ -1,0 +1,212 @@
+//! Deterministic gzip: one member of independent 1 MiB blocks, each deflated by a fresh state in one call.
+//!
+//! What deflate writes depends on how its input is cut and on the room it is given, and on a reused state also on
+//! what that held before. Here all three are constant, so the content alone decides, and blocks can be deflated
+//! side by side. Each block but the last ends in a sync flush, which brings it to a whole byte.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use zlib_rs::{Deflate, DeflateFlush, Status};
+
+/// Names what decides the bytes; the version is that of the zlib-rs crate.
+pub(super) const ENCODER_ID: &str = "gzip/zlib-rs-0.6.8/blocks-1MiB";
+
+/// Input bytes of a block.
+const BLOCK: usize = 1 << 20;
+/// Room for a deflated block: more than deflate ever makes of one, so that it never stops for want of room.
+const ROOM: usize = BLOCK + BLOCK / 4;
+/// The window that RFC 1951 allows, as a power of two.
+const WINDOW_BITS: u8 = 15;
+
+/// A block on its way: what is in it, and what became of it.
+struct Block {
+    content: Vec<u8>,
+    last: bool,
+    room: Vec<u8>,
+    deflated: usize,
+}
+
+impl Block {
+    fn new() -> Block {
+        Block { content: Vec::with_capacity(BLOCK), last: false, room: vec![0; ROOM], deflated: 0 }
+    }
+
+    fn deflate(&mut self, level: u32) -> io::Result<()> {
+        let flush = if self.last { DeflateFlush::Finish } else { DeflateFlush::SyncFlush };
+        let wanted = if self.last { Status::StreamEnd } else { Status::Ok };
+        let mut state = Deflate::new(i32::try_from(level).unwrap_or(i32::MAX), false, WINDOW_BITS);
+        let status = state.compress(&self.content, &mut self.room, flush);
+        let taken = usize::try_from(state.total_in()).is_ok_and(|taken| taken == self.content.len());
+        if status != Ok(wanted) || !taken {
+            return Err(io::Error::other("deflate did not take a block in one call"));
+        }
+        self.deflated = usize::try_from(state.total_out()).unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// What a worker is handed: a block, and where to put it when it is deflated.
+struct Job {
+    block: Block,
+    reply: SyncSender<io::Result<Block>>,
+}
+
+/// Threads that deflate blocks. With one thread there are none, and the caller's own does it.
+struct Workers {
+    /// Taken away when there is to be no more work.
+    jobs: Option<SyncSender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    fn start(level: u32, threads: NonZeroUsize) -> io::Result<Workers> {
+        let (jobs, queue) = mpsc::sync_channel::<Job>(threads.get());
+        let queue = Arc::new(Mutex::new(queue));
+        let mut workers = Workers { jobs: Some(jobs), threads: Vec::new() };
+        for _ in 0..threads.get() {
+            let queue = Arc::clone(&queue);
+            let work = move || while serve(&queue, level).is_some() {};
+            workers.threads.push(thread::Builder::new().name("deflate".into()).spawn(work)?);
+        }
+        Ok(workers)
+    }
+}
+
+/// Does one job; `None` when there will be no more.
+fn serve(queue: &Mutex<Receiver<Job>>, level: u32) -> Option<()> {
+    let Job { mut block, reply } = queue.lock().ok()?.recv().ok()?;
+    let result = block.deflate(level).map(|()| block);
+    // Nobody waits for it when the encoder was dropped.
+    let _ = reply.send(result);
+    Some(())
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has been noticed by the loss of its reply.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes one gzip member. Holds at most two blocks for each thread and one that fills.
+pub struct GzipEncoder<W: Write> {
+    out: W,
+    level: u32,
+    crc: crc32fast::Hasher,
+    /// Of the content, modulo 2^32, as the trailer has it.
+    length: u32,
+    filling: Block,
+    workers: Option<Workers>,
+    /// Blocks handed out, in the order of the content.
+    pending: VecDeque<Receiver<io::Result<Block>>>,
+    most_pending: usize,
+    spare: Vec<Block>,
+}
+
+impl<W: Write> GzipEncoder<W> {
+    pub(super) fn new(level: u32, threads: NonZeroUsize, mut out: W) -> io::Result<GzipEncoder<W>> {
+        out.write_all(&header(level))?;
+        let workers = if threads.get() > 1 { Some(Workers::start(level, threads)?) } else { None };
+        Ok(GzipEncoder {
+            out,
+            level,
+            crc: crc32fast::Hasher::new(),
+            length: 0,
+            filling: Block::new(),
+            workers,
+            pending: VecDeque::new(),
+            most_pending: threads.get().saturating_mul(2),
+            spare: Vec::new(),
+        })
+    }
+
+    /// Deflates what is left, writes the trailer, and gives the output back.
+    ///
+    /// # Errors
+    /// Whatever the output says.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.filling.last = true;
+        self.hand_out()?;
+        while !self.pending.is_empty() {
+            self.collect()?;
+        }
+        self.out.write_all(&self.crc.finalize().to_le_bytes())?;
+        self.out.write_all(&self.length.to_le_bytes())?;
+        Ok(self.out)
+    }
+
+    /// Sends the filled block to be deflated, and puts an empty one in its place.
+    fn hand_out(&mut self) -> io::Result<()> {
+        self.crc.update(&self.filling.content);
+        let Some(jobs) = self.workers.as_ref().and_then(|workers| workers.jobs.clone()) else {
+            self.filling.deflate(self.level)?;
+            write_block(&mut self.out, &self.filling)?;
+            self.filling.content.clear();
+            return Ok(());
+        };
+        if self.pending.len() >= self.most_pending {
+            self.collect()?;
+        }
+        let empty = self.spare.pop().unwrap_or_else(Block::new);
+        let block = std::mem::replace(&mut self.filling, empty);
+        let (reply, receiver) = mpsc::sync_channel(1);
+        jobs.send(Job { block, reply }).map_err(|_| lost())?;
+        self.pending.push_back(receiver);
+        Ok(())
+    }
+
+    /// Waits for the oldest block and writes it.
+    fn collect(&mut self) -> io::Result<()> {
+        let Some(oldest) = self.pending.pop_front() else { return Ok(()) };
+        let mut block = oldest.recv().map_err(|_| lost())??;
+        write_block(&mut self.out, &block)?;
+        block.content.clear();
+        self.spare.push(block);
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for GzipEncoder<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        // A full block waits for more, because the last one is deflated differently.
+        if self.filling.content.len() == BLOCK && !data.is_empty() {
+            self.hand_out()?;
+        }
+        let room = BLOCK.saturating_sub(self.filling.content.len());
+        let taken = data.get(..room).unwrap_or(data);
+        self.filling.content.extend_from_slice(taken);
+        self.length = self.length.wrapping_add(taken.len() as u32);
+        Ok(taken.len())
+    }
+
+    /// Flushes the output only: an early end of a block would change what is written.
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The header that Go's compress/gzip writes, and so docker and BuildKit: no time, no name, unknown system.
+fn header(level: u32) -> [u8; 10] {
+    let extra_flags = match level {
+        1 => 4,
+        9 => 2,
+        _ => 0,
+    };
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extra_flags, 255]
+}
+
+fn write_block(out: &mut impl Write, block: &Block) -> io::Result<()> {
+    out.write_all(block.room.get(..block.deflated).unwrap_or_default())
+}
+
+fn lost() -> io::Error {
+    io::Error::other("a thread that deflates is gone")
+}

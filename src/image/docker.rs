@@ -1,0 +1,140 @@
+//! docker-archive's `manifest.json` (docker save, podman save, skopeo; also beside an OCI layout).
+
+use super::{
+    BlobId, Claim, FaultKind, Image, ImageKind, Layer, Node, Role, Target, oci,
+    resolve::{Resolver, Value},
+};
+use crate::{
+    digest::{Algorithm, Digest},
+    escape::escape,
+    location::Location,
+    media::{Media, Packing},
+};
+
+const MANIFEST: &[u8] = b"manifest.json";
+
+/// One entry of `manifest.json`.
+#[derive(Clone, Debug)]
+pub struct DockerImage {
+    /// Where it stands.
+    pub at: Location,
+    /// The configuration.
+    pub config: Option<BlobId>,
+    /// `RepoTags`.
+    pub names: Vec<String>,
+    /// The layers, lowest first; `None` for one that is not here.
+    pub layers: Vec<Option<BlobId>>,
+}
+
+/// Reads `manifest.json`; nothing where there is none.
+pub(super) fn resolve(resolver: &mut Resolver<'_>) {
+    let at = resolver.graph.at.then(MANIFEST);
+    let Target::Blob(blob) = resolver.find(MANIFEST, Role::Root, &at) else { return };
+    let (id, _) = resolver.document(blob);
+    let images = resolver.with_root(id, &[], |resolver, root| {
+        let entries = resolver.items(&root);
+        entries.iter().map(|entry| image(resolver, entry)).collect::<Vec<_>>()
+    });
+    let images = images.unwrap_or_default();
+    for image in &images {
+        add_image(resolver, image);
+    }
+    resolver.graph.docker = Some(images);
+}
+
+fn image(resolver: &mut Resolver<'_>, entry: &Value<'_>) -> DockerImage {
+    resolver.misspelt(entry, &["Config", "RepoTags", "Layers", "Parent", "LayerSources"]);
+    let config = match resolver.text(entry, "Config") {
+        Some(path) => {
+            let at = entry.get("Config").map_or(entry.at.clone(), |field| field.at);
+            let blob = file(resolver, &path, Role::Config, &at);
+            claim_by_name(resolver, blob, &path, &at);
+            blob
+        }
+        None => {
+            resolver.fault(FaultKind::FieldMissing, &entry.at, "Config");
+            None
+        }
+    };
+    if let Some(config) = config {
+        oci::read_config(resolver, config);
+    }
+    let names = resolver.elements(entry, "RepoTags");
+    let names =
+        names.iter().filter_map(|tag| resolver.typed(&tag.at, tag.node.str()).map(str::to_owned)).collect();
+    let layers = resolver.elements(entry, "Layers");
+    let layers = layers.iter().map(|value| layer(resolver, value)).collect();
+    DockerImage { at: entry.at.clone(), config, names, layers }
+}
+
+fn layer(resolver: &mut Resolver<'_>, value: &Value<'_>) -> Option<BlobId> {
+    let path = resolver.typed(&value.at, value.node.str())?.to_owned();
+    // Beside an OCI layout a layer that is not here is no fault of its own: foreign layers are left out, and the
+    // index says whether this one is.
+    if resolver.graph.root.is_some()
+        && resolver.graph.index.find(path.as_bytes()) == crate::archive::Found::Missing
+    {
+        return None;
+    }
+    let blob = file(resolver, &path, Role::Layer, &value.at);
+    if path.starts_with("blobs/") {
+        claim_by_name(resolver, blob, &path, &value.at);
+    }
+    blob
+}
+
+fn file(resolver: &mut Resolver<'_>, path: &str, role: Role, at: &Location) -> Option<BlobId> {
+    let target = resolver.find(path.as_bytes(), role, at);
+    if target == Target::Absent {
+        resolver.fault(FaultKind::BlobMissing, at, escape(path.as_bytes()));
+    }
+    target.blob()
+}
+
+/// A file named after a digest must have it: `HEX.json`, `blobs/sha256/HEX`.
+fn claim_by_name(resolver: &mut Resolver<'_>, blob: Option<BlobId>, path: &str, at: &Location) {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let digest = Digest::from_hex(Algorithm::Sha256, name.strip_suffix(".json").unwrap_or(name));
+    if let (Some(blob), Ok(digest)) = (blob, digest) {
+        resolver.claim(blob, Claim { digest, size: None, at: at.clone() });
+    }
+}
+
+/// Adds what `manifest.json` lists as an image of its own, unless the index lists it too.
+fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage) {
+    let config = docker.config.and_then(|blob| resolver.graph.document_of(blob));
+    let listed = |image: &Image| image.manifest.is_some() && image.config == config;
+    if config.is_some() && resolver.graph.images.iter().any(listed) {
+        return;
+    }
+    let platform = config.and_then(|doc| match &resolver.graph.document(doc).node {
+        Node::Config(config) => Some(config.platform.clone()),
+        _ => None,
+    });
+    let layers: Vec<Layer> = docker
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, blob)| Layer {
+            blob: *blob,
+            digest: None,
+            media_type: String::new(),
+            media: Media::Layer { packing: Packing::Plain, foreign: false },
+            at: docker
+                .at
+                .clone()
+                .pointer(format!("{}/Layers/{i}", docker.at.pointer.as_deref().unwrap_or_default())),
+        })
+        .collect();
+    resolver.push_image(Image {
+        kind: ImageKind::Image,
+        names: docker.names.clone(),
+        platform,
+        manifest: None,
+        digest: None,
+        at: docker.at.clone(),
+        config,
+        complete: config.is_some() && layers.iter().all(|layer| layer.blob.is_some()),
+        layers,
+    });
+}

@@ -1,0 +1,22 @@
+//! The image graph: what an archive's documents say there is, and where each piece of content stands.
+//!
+//! Knows the OCI image layout (image-layout.md, image-index.md, manifest.md, config.md) and docker-archive's
+//! `manifest.json`. Reads documents only: layers are never opened here, and nothing is hashed. What is wrong becomes a
+//! [`Fault`]; resolving never fails.
+
+mod config;
+mod descriptor;
+mod docker;
+mod fault;
+mod graph;
+mod oci;
+mod resolve;
+
+pub use config::{Config, History};
+pub use descriptor::{Descriptor, Platform, Target};
+pub use docker::DockerImage;
+pub use fault::{Fault, FaultKind};
+pub use graph::{
+    Blob, BlobId, Claim, DocId, Document, Image, ImageGraph, ImageKind, Layer, Manifest, Node, Role,
+};
+pub use resolve::resolve;

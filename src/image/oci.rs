@@ -1,0 +1,327 @@
+//! The OCI image layout: `oci-layout`, `index.json`, indexes, manifests, configurations.
+
+use super::{
+    BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Role,
+    Target,
+    resolve::{Resolver, Value},
+};
+use crate::{
+    digest::{DiffId, Digest},
+    escape::escape,
+    media::Media,
+};
+
+const LAYOUT: &[u8] = b"oci-layout";
+const INDEX: &[u8] = b"index.json";
+const INDEX_KEYS: [&str; 5] = ["schemaVersion", "mediaType", "manifests", "annotations", "artifactType"];
+const MANIFEST_KEYS: [&str; 7] =
+    ["schemaVersion", "mediaType", "config", "layers", "subject", "annotations", "artifactType"];
+const CONFIG_KEYS: [&str; 7] = ["architecture", "os", "variant", "created", "config", "rootfs", "history"];
+
+/// Reads the layout from `index.json` on; nothing where there is none.
+pub(super) fn resolve(resolver: &mut Resolver<'_>) {
+    let at = resolver.graph.at.then(INDEX);
+    let Target::Blob(blob) = resolver.find(INDEX, Role::Root, &at) else { return };
+    layout_version(resolver);
+    let root = read(resolver, blob, Media::Index, 0, &mut Vec::new());
+    resolver.graph.root = Some(root);
+    let children = resolver.graph.children(root).to_vec();
+    for child in &children {
+        images(resolver, child, &names_of(child), &mut Vec::new());
+    }
+}
+
+fn layout_version(resolver: &mut Resolver<'_>) {
+    let at = resolver.graph.at.then(LAYOUT);
+    let blob = match resolver.find(LAYOUT, Role::Root, &at) {
+        Target::Blob(blob) => blob,
+        Target::Absent => return resolver.fault(FaultKind::NoLayoutFile, &at, ""),
+        Target::Unusable => return,
+    };
+    let (id, _) = resolver.document(blob);
+    resolver.with_root(id, &["imageLayoutVersion"], |resolver, root| {
+        match resolver.text(&root, "imageLayoutVersion").as_deref() {
+            Some("1.0.0") => {}
+            Some(other) => resolver.fault(FaultKind::LayoutVersion, &root.at, escape(other.as_bytes())),
+            None => resolver.fault(FaultKind::FieldMissing, &root.at, "imageLayoutVersion"),
+        }
+    });
+}
+
+/// Reads a blob as the document its media type names, and everything below it.
+fn read(
+    resolver: &mut Resolver<'_>,
+    blob: BlobId,
+    media: Media,
+    depth: usize,
+    above: &mut Vec<DocId>,
+) -> DocId {
+    let (id, fresh) = resolver.document(blob);
+    if !fresh {
+        if above.contains(&id) {
+            let at = resolver.graph.place(id).clone();
+            resolver.fault(FaultKind::IndexCycle, &at, "");
+        }
+        return id;
+    }
+    above.push(id);
+    let node = resolver.with_root(id, &[], |resolver, root| {
+        if resolver.typed(&root.at, root.node.object()).is_none() {
+            return Node::Other;
+        }
+        match kind_of(resolver, &root, media) {
+            Media::Index => index(resolver, &root, depth, above),
+            Media::Manifest => Node::Manifest(Box::new(manifest(resolver, &root))),
+            Media::Config => Node::Config(config(resolver, &root)),
+            _ => Node::Other,
+        }
+    });
+    above.pop();
+    if let (Some(node), Some(document)) = (node, resolver.graph.documents.get_mut(id.position())) {
+        document.node = node;
+    }
+    id
+}
+
+/// What a document is: what its media type says, or what it looks like where that says nothing. A fault where the two
+/// disagree.
+fn kind_of(resolver: &mut Resolver<'_>, root: &Value<'_>, media: Media) -> Media {
+    let own = resolver.text(root, "mediaType").map(|own| Media::of(&own));
+    let has = |key: &str| root.node.get(key).is_some();
+    let (index, manifest) = (has("manifests"), has("config") || has("layers"));
+    if media != Media::Config && index && manifest {
+        resolver.fault(FaultKind::ManifestAndIndex, &root.at, "");
+    }
+    let looks = match (index, manifest) {
+        (true, false) => Some(Media::Index),
+        (false, true) => Some(Media::Manifest),
+        _ => None,
+    };
+    let kind = match media {
+        Media::Other => own.filter(|own| matches!(own, Media::Index | Media::Manifest)).or(looks),
+        media => Some(media),
+    };
+    let Some(kind) = kind else { return Media::Other };
+    let says_otherwise = matches!(own, Some(Media::Index | Media::Manifest)) && own != Some(kind);
+    let looks_otherwise = kind != Media::Config && looks.is_some_and(|looks| looks != kind);
+    if says_otherwise || looks_otherwise {
+        resolver.fault(FaultKind::MediaTypeKind, &root.at, "");
+    }
+    kind
+}
+
+fn schema_version(resolver: &mut Resolver<'_>, root: &Value<'_>) {
+    let Some(field) = root.get("schemaVersion") else {
+        return resolver.fault(FaultKind::FieldMissing, &root.at, "schemaVersion");
+    };
+    match field.node.u64() {
+        Ok(2) => {}
+        Ok(other) => resolver.fault(FaultKind::SchemaVersion, &field.at, other.to_string()),
+        Err(wrong) => resolver.fault(FaultKind::FieldType, &field.at, wrong.to_string()),
+    }
+}
+
+fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mut Vec<DocId>) -> Node {
+    resolver.misspelt(root, &INDEX_KEYS);
+    schema_version(resolver, root);
+    if root.node.get("manifests").is_none() {
+        resolver.fault(FaultKind::FieldMissing, &root.at, "manifests");
+    }
+    let elements = resolver.elements(root, "manifests");
+    let children: Vec<Descriptor> =
+        elements.iter().map(|value| resolver.descriptor(value, Role::Other)).collect();
+    for child in &children {
+        match child.target {
+            Target::Blob(_) if depth >= resolver.limits.max_depth => {
+                let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
+                resolver.fault(FaultKind::IndexDepth, &child.at, detail);
+            }
+            Target::Blob(blob) => {
+                let document = read(resolver, blob, child.media, depth + 1, above);
+                compare_media_types(resolver, child, document);
+            }
+            Target::Absent if child.platform.is_some() => {
+                let platform = child.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+                resolver.fault(FaultKind::PlatformAbsent, &child.at, escape(platform.as_bytes()));
+            }
+            Target::Absent => missing(resolver, child),
+            Target::Unusable => {}
+        }
+    }
+    Node::Index(children)
+}
+
+fn compare_media_types(resolver: &mut Resolver<'_>, descriptor: &Descriptor, document: DocId) {
+    let own = resolver.graph.document(document).root.as_ref().and_then(|root| root.get("mediaType"));
+    let own = own.and_then(|node| node.str().ok());
+    if let Some(own) = own.filter(|own| !own.is_empty() && *own != descriptor.media_type) {
+        let detail = format!("{} and {}", escape(descriptor.media_type.as_bytes()), escape(own.as_bytes()));
+        resolver.fault(FaultKind::MediaTypeDiffers, &descriptor.at, detail);
+    }
+}
+
+fn missing(resolver: &mut Resolver<'_>, descriptor: &Descriptor) {
+    let detail = descriptor.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    resolver.fault(FaultKind::BlobMissing, &descriptor.at, detail);
+}
+
+fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
+    resolver.misspelt(root, &MANIFEST_KEYS);
+    schema_version(resolver, root);
+    for key in ["config", "layers"] {
+        if root.node.get(key).is_none() {
+            resolver.fault(FaultKind::FieldMissing, &root.at, key);
+        }
+    }
+    let config = root.get("config").map(|value| resolver.descriptor(&value, Role::Config));
+    if let Some(config) = &config {
+        match config.target {
+            // Artifacts carry configurations that are no JSON of ours; an empty or unknown type is read by its look.
+            Target::Blob(blob) if config.media == Media::Config || config.media_type.is_empty() => {
+                read(resolver, blob, Media::Config, 0, &mut Vec::new());
+            }
+            Target::Absent => missing(resolver, config),
+            Target::Blob(_) | Target::Unusable => {}
+        }
+    }
+    let elements = resolver.elements(root, "layers");
+    let layers: Vec<Descriptor> =
+        elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
+    for layer in layers.iter().filter(|layer| layer.target == Target::Absent) {
+        if matches!(layer.media, Media::Layer { foreign: true, .. }) {
+            let digest = layer.digest.map(|digest| digest.to_string()).unwrap_or_default();
+            resolver.fault(FaultKind::ForeignAbsent, &layer.at, digest);
+        } else {
+            missing(resolver, layer);
+        }
+    }
+    let subject = root.get("subject").map(|value| resolver.descriptor(&value, Role::Manifest));
+    let artifact_type = resolver.text(root, "artifactType");
+    Manifest { config, layers, subject, artifact_type }
+}
+
+/// Reads a configuration document, wherever it was found.
+pub(super) fn read_config(resolver: &mut Resolver<'_>, blob: BlobId) -> DocId {
+    read(resolver, blob, Media::Config, 0, &mut Vec::new())
+}
+
+fn config(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Config {
+    resolver.misspelt(root, &CONFIG_KEYS);
+    let rootfs = root.get("rootfs");
+    if rootfs.is_none() {
+        resolver.fault(FaultKind::FieldMissing, &root.at, "rootfs");
+    }
+    let diff_ids = rootfs.as_ref().map(|rootfs| {
+        resolver.misspelt(rootfs, &["type", "diff_ids"]);
+        let elements = resolver.elements(rootfs, "diff_ids");
+        elements.iter().map(|value| diff_id(resolver, value)).collect()
+    });
+    let history = root.get("history").map(|field| {
+        let steps = resolver.items(&field);
+        steps.iter().map(|step| history(resolver, step)).collect()
+    });
+    Config {
+        document: root.document,
+        platform: resolver.platform(root),
+        created: resolver.text(root, "created"),
+        rootfs_type: rootfs.and_then(|rootfs| resolver.text(&rootfs, "type")),
+        diff_ids: diff_ids.unwrap_or_default(),
+        history,
+    }
+}
+
+fn diff_id(resolver: &mut Resolver<'_>, value: &Value<'_>) -> Option<DiffId> {
+    let text = resolver.typed(&value.at, value.node.str())?;
+    match Digest::parse(text) {
+        Ok(digest) => Some(DiffId(digest)),
+        Err(error) => {
+            let detail = format!("{error}: {}", escape(text.as_bytes()));
+            resolver.fault(FaultKind::DigestSyntax, &value.at, detail);
+            None
+        }
+    }
+}
+
+fn history(resolver: &mut Resolver<'_>, step: &Value<'_>) -> History {
+    resolver.misspelt(step, &["created", "created_by", "author", "comment", "empty_layer"]);
+    let empty_layer = step.get("empty_layer").and_then(|field| resolver.typed(&field.at, field.node.bool()));
+    History {
+        created: resolver.text(step, "created"),
+        created_by: resolver.text(step, "created_by"),
+        empty_layer: empty_layer.unwrap_or(false),
+    }
+}
+
+/// Adds the images below a descriptor. `names` come from the entry of `index.json` above it.
+fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, names: &[String], above: &mut Vec<DocId>) {
+    let Some(id) = descriptor.target.blob().and_then(|blob| resolver.graph.document_of(blob)) else { return };
+    match resolver.graph.document(id).node.clone() {
+        Node::Index(children) if !above.contains(&id) => {
+            above.push(id);
+            for child in &children {
+                images(resolver, child, names, above);
+            }
+            // Left on the list: an index that is reached twice gives no further images.
+        }
+        Node::Manifest(manifest) => add_image(resolver, descriptor, id, &manifest, names),
+        _ => {}
+    }
+}
+
+fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: &Manifest, names: &[String]) {
+    let config = manifest.config.as_ref();
+    let config_doc = config
+        .and_then(|config| config.target.blob())
+        .and_then(|blob| resolver.graph.document_of(blob))
+        .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
+    let attests = by.is_attestation() || by.platform.as_ref().is_some_and(super::Platform::is_unknown);
+    let kind = match config.map(|config| config.media) {
+        _ if attests => ImageKind::Attestation,
+        Some(Media::Config) | None => ImageKind::Image,
+        Some(_) if manifest.artifact_type.is_none() && config.is_some_and(|c| c.media_type.is_empty()) => {
+            ImageKind::Image
+        }
+        Some(_) => ImageKind::Artifact,
+    };
+    let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
+    let here =
+        |layer: &Layer| layer.blob.is_some() || matches!(layer.media, Media::Layer { foreign: true, .. });
+    let config_here = match kind {
+        ImageKind::Image => config_doc.is_some(),
+        _ => config.is_some_and(|config| config.target.blob().is_some()),
+    };
+    let config_platform = config_doc.and_then(|doc| match &resolver.graph.document(doc).node {
+        Node::Config(config) if !config.platform.os.is_empty() => Some(config.platform.clone()),
+        _ => None,
+    });
+    resolver.push_image(Image {
+        kind,
+        names: names.to_vec(),
+        platform: by.platform.clone().or(config_platform),
+        manifest: Some(id),
+        digest: by.digest,
+        at: by.at.clone(),
+        config: config_doc,
+        complete: config_here && layers.iter().all(here),
+        layers,
+    });
+}
+
+fn layer(descriptor: &Descriptor) -> Layer {
+    Layer {
+        blob: descriptor.target.blob(),
+        digest: descriptor.digest,
+        media_type: descriptor.media_type.clone(),
+        media: descriptor.media,
+        at: descriptor.at.clone(),
+    }
+}
+
+/// The names an entry of `index.json` gives: containerd's is the full reference, the spec's often only the tag.
+fn names_of(descriptor: &Descriptor) -> Vec<String> {
+    ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
+        .iter()
+        .find_map(|key| descriptor.annotation(key))
+        .map(|name| vec![name.to_owned()])
+        .unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! The identity ladder: every digest by which people name one image, from the file down to the files in it.
+//!
+//! Knows which rungs there are and how to fill them from what was measured. Must not know what was expected.
+
+use crate::{
+    digest::{Algorithm, ChainId, DiffId, Digest},
+    image::{DocId, Image, ImageGraph, Node},
+    measure::Facts,
+};
+
+/// A rung of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rung {
+    /// SHA-256 of the tarball.
+    Archive,
+    /// The image index that `index.json` lists, or `index.json` itself.
+    Index,
+    /// The image manifest: what registries call the image's digest.
+    Manifest,
+    /// The configuration: what Docker calls the image ID.
+    Config,
+    /// A layer as stored, compressed or not.
+    Layer,
+    /// A layer's uncompressed tar stream.
+    DiffId,
+    /// The whole stack of layers.
+    ChainId,
+}
+
+impl Rung {
+    /// All rungs, from the outside in.
+    pub const ALL: [Rung; 7] =
+        [Rung::Archive, Rung::Index, Rung::Manifest, Rung::Config, Rung::Layer, Rung::DiffId, Rung::ChainId];
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rung::Archive => "archive",
+            Rung::Index => "index",
+            Rung::Manifest => "manifest",
+            Rung::Config => "config",
+            Rung::Layer => "layer",
+            Rung::DiffId => "diff-id",
+            Rung::ChainId => "chain-id",
+        }
+    }
+}
+
+/// The digests of one image, all computed from its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Ladder {
+    /// The input file, where it was hashed.
+    pub archive: Option<Digest>,
+    /// The index that leads to the image.
+    pub index: Option<Digest>,
+    /// The manifest.
+    pub manifest: Option<Digest>,
+    /// The configuration.
+    pub config: Option<Digest>,
+    /// The layers, lowest first; `None` for one that is not here.
+    pub layers: Vec<Option<Digest>>,
+    /// Their diff_ids; `None` for one that was not decoded.
+    pub diff_ids: Vec<Option<DiffId>>,
+    /// The chain ID of the whole stack, if all its diff_ids are known and there are layers.
+    pub chain_id: Option<ChainId>,
+}
+
+impl Ladder {
+    /// Every digest on the ladder with its rung.
+    pub fn rungs(&self) -> impl Iterator<Item = (Rung, Digest)> {
+        let one = |rung, digest: Option<Digest>| digest.map(|digest| (rung, digest));
+        [
+            one(Rung::Archive, self.archive),
+            one(Rung::Index, self.index),
+            one(Rung::Manifest, self.manifest),
+            one(Rung::Config, self.config),
+            one(Rung::ChainId, self.chain_id.map(|id| id.0)),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(self.layers.iter().flatten().map(|digest| (Rung::Layer, *digest)))
+        .chain(self.diff_ids.iter().flatten().map(|id| (Rung::DiffId, id.0)))
+    }
+}
+
+/// The ladder of an image.
+pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
+    let document = |id: DocId, algorithm: Algorithm| Digest::of(algorithm, graph.raw(id));
+    let diff_ids: Vec<Option<DiffId>> = image
+        .layers
+        .iter()
+        .map(|layer| facts.blobs.get(&layer.blob?)?.layer.as_ref()?.diff_ids.first().copied())
+        .collect();
+    let stack: Option<Vec<DiffId>> = diff_ids.iter().copied().collect();
+    let layers = image.layers.iter().map(|layer| {
+        let blob = facts.blobs.get(&layer.blob?)?;
+        match layer.digest {
+            Some(digest) => blob.digest(digest.algorithm()),
+            None => blob.digests.first().copied(),
+        }
+    });
+    let algorithm = image.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    Ladder {
+        archive: facts.archive,
+        index: index_of(graph, image).map(|id| document(id, Algorithm::Sha256)),
+        manifest: image.manifest.map(|id| document(id, algorithm)),
+        config: image.config.map(|id| document(id, Algorithm::Sha256)),
+        layers: layers.collect(),
+        chain_id: stack.and_then(|stack| ChainId::chain(&stack).pop()),
+        diff_ids,
+    }
+}
+
+/// The index that leads to an image: the child of `index.json` above it, or `index.json` itself.
+fn index_of(graph: &ImageGraph<'_>, image: &Image) -> Option<DocId> {
+    let (root, manifest) = (graph.root?, image.manifest?);
+    let below = graph.children(root).iter().filter_map(|child| graph.document_of(child.target.blob()?));
+    let nested = below.filter(|&id| matches!(graph.document(id).node, Node::Index(_)));
+    nested.into_iter().find(|&id| contains(graph, id, manifest, &mut Vec::new())).or(Some(root))
+}
+
+fn contains(graph: &ImageGraph<'_>, index: DocId, manifest: DocId, seen: &mut Vec<DocId>) -> bool {
+    if seen.contains(&index) {
+        return false;
+    }
+    seen.push(index);
+    let mut below = graph.children(index).iter().filter_map(|child| graph.document_of(child.target.blob()?));
+    below.any(|id| id == manifest || contains(graph, id, manifest, seen))
+}
+
+/// The digest that the reference prints as "Image digest": the first manifest or index that `index.json` names.
+/// Computed from the content; `None` where that is not here or there is no `index.json`.
+pub fn headline(graph: &ImageGraph<'_>) -> Option<Digest> {
+    let first = graph.children(graph.root?).first()?;
+    let algorithm = first.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    Some(Digest::of(algorithm, graph.content(first.target.blob()?)))
+}

@@ -1,0 +1,127 @@
+//! What was measured. Plain values: `verify`, `diff` and the listings are functions of them.
+
+use std::collections::HashMap;
+
+use crate::{
+    archive::EntryId,
+    codec::{Compression, DecodeError, Frames},
+    digest::{Algorithm, DiffId, Digest},
+    image::BlobId,
+    tar::{Anomaly, Member, Outcome, Timestamp},
+};
+
+/// All that was measured of one input.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// SHA-256 of the input file as it stands on disk, if it was asked for.
+    pub archive: Option<Digest>,
+    /// Facts of each blob that was measured.
+    pub blobs: HashMap<BlobId, BlobFacts>,
+    /// Digests of files below `blobs/` that nothing refers to.
+    pub unreferenced: Vec<(EntryId, Digest)>,
+}
+
+/// What was measured of one blob.
+#[derive(Debug)]
+pub struct BlobFacts {
+    /// Bytes that are there.
+    pub size: u64,
+    /// One digest for each algorithm that some descriptor uses.
+    pub digests: Vec<Digest>,
+    /// What it holds, if it was opened as a layer.
+    pub layer: Option<LayerFacts>,
+}
+
+impl BlobFacts {
+    /// The digest by an algorithm.
+    pub fn digest(&self, algorithm: Algorithm) -> Option<Digest> {
+        self.digests.iter().copied().find(|digest| digest.algorithm() == algorithm)
+    }
+}
+
+/// What was measured of one layer.
+#[derive(Debug)]
+pub struct LayerFacts {
+    /// What the bytes are compressed with.
+    pub compression: Compression,
+    /// Members or frames of the compressed stream.
+    pub frames: Frames,
+    /// What kept it from being read to its end.
+    pub fault: Option<LayerFault>,
+    /// Digests of the decoded stream; empty if it could not be read to its end.
+    pub diff_ids: Vec<DiffId>,
+    /// Decoded bytes.
+    pub unpacked: u64,
+    /// How the tar walk ended; `None` if there was none.
+    pub outcome: Option<Outcome>,
+    /// What the tar walk found odd.
+    pub anomalies: Vec<Anomaly>,
+    /// How many members of each kind.
+    pub counts: Counts,
+    /// The newest modification time.
+    pub newest: Option<Timestamp>,
+    /// Members newer than the SOURCE_DATE_EPOCH that was given.
+    pub newer: Newer,
+    /// The members, if they were asked for.
+    pub members: Vec<ListedMember>,
+}
+
+impl LayerFacts {
+    /// The diff_id by an algorithm.
+    pub fn diff_id(&self, algorithm: Algorithm) -> Option<DiffId> {
+        self.diff_ids.iter().copied().find(|id| id.0.algorithm() == algorithm)
+    }
+}
+
+/// Why a layer was not read to its end.
+#[derive(Clone, Debug)]
+pub enum LayerFault {
+    /// The compressed stream is damaged.
+    Decode(DecodeError),
+    /// It unpacks to more than the limit.
+    Unpacked {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A compression that container layers do not use: its content was not looked into.
+    NotInspected,
+}
+
+/// Members by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// All members.
+    pub entries: u64,
+    /// Regular files.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symbolic links.
+    pub symlinks: u64,
+    /// Hard links.
+    pub hardlinks: u64,
+    /// Devices and FIFOs.
+    pub special: u64,
+    /// Whiteouts, opaque markers included.
+    pub whiteouts: u64,
+    /// Bytes of file content.
+    pub content: u64,
+}
+
+/// Members newer than a given time.
+#[derive(Clone, Debug, Default)]
+pub struct Newer {
+    /// How many.
+    pub count: u64,
+    /// The first of them, with its time.
+    pub first: Option<(Vec<u8>, Timestamp)>,
+}
+
+/// One member of a layer as a listing shows it.
+#[derive(Clone, Debug)]
+pub struct ListedMember {
+    /// The member.
+    pub member: Member,
+    /// SHA-256 of its content, for regular files, if asked for.
+    pub digest: Option<Digest>,
+}

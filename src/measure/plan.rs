@@ -1,0 +1,157 @@
+//! What has to be measured: only what somebody needs, each piece of content once.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use crate::{
+    archive::EntryId,
+    digest::Algorithm,
+    image::{BlobId, Image, ImageGraph, ImageKind},
+    media::Media,
+};
+
+/// What the caller wants to know.
+#[derive(Clone, Debug)]
+pub struct Needs {
+    /// Digests of blobs.
+    pub digests: bool,
+    /// What is in layers: diff_ids, tar walk, counts.
+    pub layers: bool,
+    /// SHA-256 of the input file itself.
+    pub archive: bool,
+    /// The members of each layer.
+    pub listing: bool,
+    /// SHA-256 of every regular file.
+    pub file_digests: bool,
+    /// Count members that are newer than this (seconds since the epoch).
+    pub source_date_epoch: Option<i64>,
+}
+
+impl Needs {
+    /// Everything a full verification needs.
+    pub fn verification() -> Needs {
+        Needs {
+            digests: true,
+            layers: true,
+            archive: false,
+            listing: false,
+            file_digests: false,
+            source_date_epoch: None,
+        }
+    }
+}
+
+/// The work, largest pieces first.
+#[derive(Debug)]
+pub struct WorkPlan {
+    pub(super) items: Vec<WorkItem>,
+    pub(super) needs: Needs,
+}
+
+/// One piece of content to read from beginning to end.
+#[derive(Debug)]
+pub(super) struct WorkItem {
+    pub(super) subject: Subject,
+    /// For people watching.
+    pub(super) name: String,
+    pub(super) len: usize,
+    /// Where the bytes stand in the source, to give their pages back.
+    pub(super) place: Option<(usize, Range<usize>)>,
+    /// Digests of the bytes as they are.
+    pub(super) algorithms: Vec<Algorithm>,
+    /// Digests of the decoded bytes, if it is to be read as a layer.
+    pub(super) layer: Option<Vec<Algorithm>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Archive,
+    Blob(BlobId),
+    Unreferenced(EntryId),
+}
+
+/// Plans the measuring of `images` (all of the graph's, or some) and of everything else that digests name.
+pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan {
+    let mut items = Vec::new();
+    let layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
+    for (position, blob) in graph.blobs.iter().enumerate() {
+        let id = BlobId::at(position);
+        let mut algorithms: Vec<Algorithm> = if needs.digests {
+            blob.claims.iter().map(|claim| claim.digest.algorithm()).collect()
+        } else {
+            Vec::new()
+        };
+        algorithms.sort();
+        algorithms.dedup();
+        let layer = layers.get(&id).cloned();
+        if algorithms.is_empty() && layer.is_none() {
+            continue;
+        }
+        let place = blob.entry.map(|entry| {
+            let entry = graph.index.entry(entry);
+            (entry.file, entry.range.clone())
+        });
+        let (name, len) = (blob.at.to_string(), graph.content(id).len());
+        items.push(WorkItem { subject: Subject::Blob(id), name, len, place, algorithms, layer });
+    }
+    if needs.digests {
+        items.extend(unreferenced(graph));
+    }
+    if needs.archive {
+        let name = graph.at.to_string();
+        let subject = Subject::Archive;
+        items.push(WorkItem {
+            subject,
+            name,
+            len: usize::MAX,
+            place: None,
+            algorithms: Vec::new(),
+            layer: None,
+        });
+    }
+    items.sort_by_key(|item| std::cmp::Reverse(item.len));
+    WorkPlan { items, needs }
+}
+
+/// Which blobs are layers that can be looked into, and which diff_id algorithms their configurations use.
+fn layers_of(graph: &ImageGraph<'_>, images: &[&Image]) -> BTreeMap<BlobId, Vec<Algorithm>> {
+    let mut layers: BTreeMap<BlobId, Vec<Algorithm>> = BTreeMap::new();
+    for image in images {
+        let diff_ids = graph.config(image).map(|config| config.diff_ids.as_slice()).unwrap_or_default();
+        for (i, layer) in image.layers.iter().enumerate() {
+            let Some(blob) = layer.blob else { continue };
+            if image.kind != ImageKind::Image && !matches!(layer.media, Media::Layer { .. }) {
+                continue;
+            }
+            let algorithm =
+                diff_ids.get(i).copied().flatten().map_or(Algorithm::Sha256, |id| id.0.algorithm());
+            let algorithms = layers.entry(blob).or_default();
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
+    }
+    layers
+}
+
+/// Files below `blobs/ALGORITHM/` that no descriptor names.
+fn unreferenced(graph: &ImageGraph<'_>) -> Vec<WorkItem> {
+    let referenced: std::collections::HashSet<EntryId> =
+        graph.blobs.iter().filter_map(|blob| blob.entry).collect();
+    graph
+        .index
+        .files_below("blobs")
+        .filter(|(id, _)| !referenced.contains(id))
+        .map(|(id, entry)| {
+            let folder = entry.path.split(|byte| *byte == b'/').nth(1).unwrap_or_default();
+            let algorithm = std::str::from_utf8(folder).ok().and_then(Algorithm::by_name);
+            WorkItem {
+                subject: Subject::Unreferenced(id),
+                name: graph.at.then(entry.path.clone()).to_string(),
+                len: graph.index.bytes(id).len(),
+                place: Some((entry.file, entry.range.clone())),
+                algorithms: vec![algorithm.unwrap_or(Algorithm::Sha256)],
+                layer: None,
+            }
+        })
+        .collect()
+}

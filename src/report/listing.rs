@@ -1,0 +1,354 @@
+//! Listings of files: every member of every layer, or the file system the layers make together.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use globset::GlobMatcher;
+use serde::Serialize;
+
+use crate::{
+    digest::Digest,
+    escape::escape,
+    image::Image,
+    inspect::Inspected,
+    measure::ListedMember,
+    stack::{self, Placed},
+    tar::{self, Kind, Member, Timestamp},
+};
+
+/// How a listing looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListFormat {
+    /// For people: a heading for each layer, whiteouts marked.
+    Text,
+    /// What `tar -tv` prints, without headings.
+    TarV,
+    /// Without loss, fields between TABs, odd bytes as %XX.
+    Raw,
+    /// BSD mtree, with digests where they were asked for.
+    Mtree,
+    /// One JSON array.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl ListFormat {
+    /// Every format with its name and purpose.
+    pub const ALL: &'static [(ListFormat, &'static str, &'static str)] = &[
+        (ListFormat::Text, "text", "for people"),
+        (ListFormat::TarV, "tar-v", "what tar -tv prints"),
+        (ListFormat::Raw, "raw", "without loss, fields between TABs, odd bytes as %XX"),
+        (ListFormat::Mtree, "mtree", "BSD mtree"),
+        (ListFormat::Json, "json", "one JSON array"),
+        (ListFormat::Ndjson, "ndjson", "one JSON object a line"),
+    ];
+
+    /// The format of that name.
+    pub fn by_name(name: &str) -> Option<ListFormat> {
+        Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(format, _, _)| *format)
+    }
+}
+
+/// What to list of an inspected input, whose members must have been measured.
+pub struct Listing<'l> {
+    inspected: &'l Inspected<'l>,
+    /// Only this layer, counted from 1.
+    pub layer: Option<usize>,
+    /// The file system that the layers make together instead of each layer.
+    pub merged: bool,
+    /// Only paths that match.
+    pub find: Option<GlobMatcher>,
+}
+
+/// One line of a listing.
+struct Line<'l> {
+    image: usize,
+    layer: usize,
+    listed: &'l ListedMember,
+}
+
+#[derive(Serialize)]
+struct Record<'r> {
+    image: usize,
+    layer: usize,
+    name: String,
+    kind: &'static str,
+    mode: String,
+    uid: i64,
+    gid: i64,
+    uname: String,
+    gname: String,
+    size: u64,
+    mtime: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<(i64, i64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whiteout: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    xattrs: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'r Digest>,
+}
+
+impl<'l> Listing<'l> {
+    /// A listing of everything.
+    pub fn new(inspected: &'l Inspected<'l>) -> Listing<'l> {
+        Listing { inspected, layer: None, merged: false, find: None }
+    }
+
+    /// Writes the listing.
+    pub fn write(&self, format: ListFormat, out: &mut dyn Write) -> io::Result<()> {
+        match format {
+            ListFormat::Text => self.text(out),
+            ListFormat::TarV => {
+                self.lines().try_for_each(|line| writeln!(out, "{}", tar_v(&line.listed.member)))
+            }
+            ListFormat::Raw => {
+                self.lines().try_for_each(|line| writeln!(out, "{}", tar::raw_line(&line.listed.member)))
+            }
+            ListFormat::Mtree => {
+                writeln!(out, "#mtree")?;
+                self.lines().try_for_each(|line| writeln!(out, "{}", mtree(line.listed)))
+            }
+            ListFormat::Json => {
+                let records: Vec<Record<'_>> = self.lines().map(|line| record(&line)).collect();
+                serde_json::to_writer_pretty(&mut *out, &records)?;
+                writeln!(out)
+            }
+            ListFormat::Ndjson => self.lines().try_for_each(|line| {
+                serde_json::to_writer(&mut *out, &record(&line))?;
+                writeln!(out)
+            }),
+        }
+    }
+
+    /// Whether there is such a layer in any of the images.
+    pub fn has_layer(&self, number: usize) -> bool {
+        self.inspected.images.iter().any(|image| (1..=image.layers.len()).contains(&number))
+    }
+
+    fn lines(&self) -> impl Iterator<Item = Line<'l>> {
+        let images = self.inspected.images.iter().enumerate();
+        images
+            .flat_map(move |(i, image)| self.of_image(i, image))
+            .filter(|line| self.wants(&line.listed.member))
+    }
+
+    fn of_image(&self, image: usize, of: &'l Image) -> Vec<Line<'l>> {
+        let layers: Vec<&'l [ListedMember]> = of.layers.iter().map(|layer| self.members(layer)).collect();
+        let line = |Placed { layer, listed }| Line { image, layer, listed };
+        if self.merged {
+            let tree = stack::merge(layers);
+            return tree
+                .into_values()
+                .filter(|placed| self.layer.is_none_or(|n| n == placed.layer + 1))
+                .map(line)
+                .collect();
+        }
+        let numbered =
+            layers.into_iter().enumerate().filter(|(n, _)| self.layer.is_none_or(|wanted| wanted == n + 1));
+        numbered
+            .flat_map(|(layer, members)| members.iter().map(move |listed| line(Placed { layer, listed })))
+            .collect()
+    }
+
+    fn members(&self, layer: &crate::image::Layer) -> &'l [ListedMember] {
+        let facts = layer.blob.and_then(|blob| self.inspected.facts.blobs.get(&blob)?.layer.as_ref());
+        facts.map(|facts| facts.members.as_slice()).unwrap_or_default()
+    }
+
+    fn wants(&self, member: &Member) -> bool {
+        self.find.as_ref().is_none_or(|find| {
+            let path = stack::path_of(&member.name);
+            find.is_match(std::path::Path::new(&*String::from_utf8_lossy(&path)))
+        })
+    }
+
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut heading = None;
+        for line in self.lines() {
+            let member = &line.listed.member;
+            let mark = match stack::whiteout(member) {
+                Some(stack::Whiteout::Path(_)) => "  [whiteout]",
+                Some(stack::Whiteout::Opaque(_)) => "  [opaque]",
+                _ => "",
+            };
+            let digest = line.listed.digest.map(|digest| format!("{}  ", digest.hex())).unwrap_or_default();
+            if self.merged {
+                writeln!(out, "{:>3}  {digest}{}{mark}", line.layer + 1, tar_v(member))?;
+                continue;
+            }
+            if heading != Some((line.image, line.layer)) {
+                let blank = if heading.is_some() { "\n" } else { "" };
+                heading = Some((line.image, line.layer));
+                writeln!(out, "{blank}{}", self.heading(line.image, line.layer))?;
+            }
+            writeln!(out, "{digest}{}{mark}", tar_v(member))?;
+        }
+        Ok(())
+    }
+
+    fn heading(&self, image: usize, layer: usize) -> String {
+        let of = self.inspected.images.get(image);
+        let digest = of.and_then(|image| image.layers.get(layer)?.digest).map(|digest| digest.to_string());
+        let name =
+            of.and_then(|image| image.names.first()).map(|name| format!(" of {}", escape(name.as_bytes())));
+        format!("Layer {}{}  {}", layer + 1, name.unwrap_or_default(), digest.unwrap_or_default())
+    }
+}
+
+/// A member as GNU `tar -tv --full-time --utc` would show it.
+fn tar_v(member: &Member) -> String {
+    let owner = format!("{}/{}", name_or(&member.uname, member.uid), name_or(&member.gname, member.gid));
+    let size = match member.kind {
+        Kind::CharDevice | Kind::BlockDevice => format!("{},{}", member.devmajor, member.devminor),
+        _ => member.size.to_string(),
+    };
+    let mut line =
+        format!("{} {owner} {size:>9} {} {}", permissions(member), time(member.mtime), escape(&member.name));
+    match member.kind {
+        Kind::Symlink => drop(write!(line, " -> {}", escape(&member.link))),
+        Kind::Hardlink => drop(write!(line, " link to {}", escape(&member.link))),
+        _ => {}
+    }
+    line
+}
+
+fn name_or(name: &[u8], id: i64) -> String {
+    if name.is_empty() { id.to_string() } else { escape(name).into_owned() }
+}
+
+/// Type and permission bits in letters.
+fn permissions(member: &Member) -> String {
+    let mode = member.mode;
+    let letter = |bit: i64, set: char| if mode & bit != 0 { set } else { '-' };
+    let special =
+        |execute: i64, bit: i64, both: char, only: char| match (mode & execute != 0, mode & bit != 0) {
+            (true, true) => both,
+            (false, true) => only,
+            (true, false) => 'x',
+            (false, false) => '-',
+        };
+    let kind = match member.kind {
+        Kind::Regular => '-',
+        Kind::Hardlink => 'h',
+        Kind::Symlink => 'l',
+        Kind::CharDevice => 'c',
+        Kind::BlockDevice => 'b',
+        Kind::Directory => 'd',
+        Kind::Fifo => 'p',
+        Kind::Other(_) => '?',
+    };
+    [
+        kind,
+        letter(0o400, 'r'),
+        letter(0o200, 'w'),
+        special(0o100, 0o4000, 's', 'S'),
+        letter(0o040, 'r'),
+        letter(0o020, 'w'),
+        special(0o010, 0o2000, 's', 'S'),
+        letter(0o004, 'r'),
+        letter(0o002, 'w'),
+        special(0o001, 0o1000, 't', 'T'),
+    ]
+    .iter()
+    .collect()
+}
+
+/// Seconds in UTC; a time that no calendar has is shown as a number.
+fn time(time: Timestamp) -> String {
+    jiff::Timestamp::from_second(time.secs)
+        .map_or_else(|_| format!("@{}", time.secs), |t| t.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Regular => "file",
+        Kind::Hardlink => "hardlink",
+        Kind::Symlink => "symlink",
+        Kind::CharDevice => "char",
+        Kind::BlockDevice => "block",
+        Kind::Directory => "directory",
+        Kind::Fifo => "fifo",
+        Kind::Other(_) => "other",
+    }
+}
+
+fn record<'r>(line: &Line<'r>) -> Record<'r> {
+    let member = &line.listed.member;
+    let text = |bytes: &[u8]| escape(bytes).into_owned();
+    let device = matches!(member.kind, Kind::CharDevice | Kind::BlockDevice);
+    Record {
+        image: line.image + 1,
+        layer: line.layer + 1,
+        name: text(&member.name),
+        kind: kind_name(member.kind),
+        mode: format!("{:04o}", member.mode),
+        uid: member.uid,
+        gid: member.gid,
+        uname: text(&member.uname),
+        gname: text(&member.gname),
+        size: member.size,
+        mtime: member.mtime.secs as f64 + f64::from(member.mtime.nanos) / 1e9,
+        link: (!member.link.is_empty()).then(|| text(&member.link)),
+        device: device.then_some((member.devmajor, member.devminor)),
+        whiteout: stack::whiteout(member).map(|whiteout| match whiteout {
+            stack::Whiteout::Path(_) => "path",
+            stack::Whiteout::Opaque(_) => "opaque",
+            stack::Whiteout::Metadata => "metadata",
+        }),
+        xattrs: member.xattrs().map(|(name, value)| (text(name), text(value))).collect(),
+        digest: line.listed.digest.as_ref(),
+    }
+}
+
+/// One line of mtree(5): names in its vis(3) octal escapes.
+fn mtree(listed: &ListedMember) -> String {
+    let member = &listed.member;
+    let kind = match member.kind {
+        Kind::Regular | Kind::Hardlink => "file",
+        Kind::Symlink => "link",
+        Kind::Directory => "dir",
+        Kind::CharDevice => "char",
+        Kind::BlockDevice => "block",
+        Kind::Fifo => "fifo",
+        Kind::Other(_) => "file",
+    };
+    let mut line = format!(
+        "./{} type={kind} mode={:04o} uid={} gid={} time={}.{:09}",
+        vis(&stack::path_of(&member.name)),
+        member.mode & 0o7777,
+        member.uid,
+        member.gid,
+        member.mtime.secs,
+        member.mtime.nanos
+    );
+    if member.kind == Kind::Regular {
+        let _ = write!(line, " size={}", member.size);
+    }
+    if member.kind == Kind::Symlink {
+        let _ = write!(line, " link={}", vis(&member.link));
+    }
+    if let Some(digest) = listed.digest {
+        let _ = write!(line, " sha256digest={}", digest.hex());
+    }
+    line
+}
+
+fn vis(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            b'!'..=b'~' if !matches!(byte, b'\\' | b'#' | b'*' | b'?' | b'[' | b'=') => {
+                out.push(char::from(byte))
+            }
+            _ => drop(write!(out, "\\{byte:03o}")),
+        }
+    }
+    out
+}

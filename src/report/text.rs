@@ -1,0 +1,210 @@
+//! Text for people: one block for each input, findings below it, a summary at the end.
+
+use std::io::{self, Write};
+
+use super::{
+    Style,
+    wire::{ImageRecord, Input, LayerRecord, Outcome, Report},
+};
+use crate::{digest::Digest, grade::Grade, verify::Finding};
+
+pub(super) fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let paint = Paint(style.color);
+    for input in &report.inputs {
+        if report.command == "analyze" {
+            analysis(input, style, paint, out)?;
+        } else {
+            verdict(input, style, paint, out)?;
+        }
+    }
+    if report.inputs.len() > 1 && style.verbosity >= 0 {
+        let summary = &report.summary;
+        writeln!(
+            out,
+            "\n{} inputs: {} passed, {} failed, {} unreadable",
+            summary.inputs, summary.passed, summary.failed, summary.unreadable
+        )?;
+    }
+    Ok(())
+}
+
+/// Colours, where they may be used.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn grade(self, grade: Grade, text: &str) -> String {
+        let code = match grade {
+            Grade::Error => "1;31",
+            Grade::Warning => "33",
+            Grade::Note => "36",
+        };
+        self.with(code, text)
+    }
+}
+
+/// `PASS name`, then why not or what is odd.
+fn verdict(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let word = match input.outcome {
+        Outcome::Pass => paint.with("32", "PASS"),
+        Outcome::Fail => paint.with("1;31", "FAIL"),
+        Outcome::Unreadable => paint.with("1;31", "ERROR"),
+    };
+    let digest = input.image_digest.or_else(|| input.images.first().and_then(|image| image.ladder.config));
+    let digest = digest.filter(|_| input.outcome == Outcome::Pass).map(|digest| format!("  {digest}"));
+    writeln!(out, "{word} {}{}", input.name, digest.unwrap_or_default())?;
+    if let Some(error) = &input.error {
+        writeln!(out, "     {error}")?;
+    }
+    findings(&input.findings, style, paint, "     ", out)
+}
+
+/// Findings, worst first; notes only when asked for more.
+fn findings(
+    all: &[Finding],
+    style: &Style,
+    paint: Paint,
+    indent: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let least = match style.verbosity {
+        ..0 => Grade::Error,
+        0 => Grade::Warning,
+        _ => Grade::Note,
+    };
+    for finding in all.iter().filter(|finding| finding.grade >= least) {
+        let tag = paint.grade(finding.grade, &format!("{}[{}]", finding.grade.name(), finding.check));
+        writeln!(out, "{indent}{tag} {}", finding.title)?;
+        if !finding.detail.is_empty() {
+            writeln!(out, "{indent}    {}", finding.detail)?;
+        }
+        writeln!(out, "{indent}    at {}", finding.at)?;
+    }
+    Ok(())
+}
+
+/// Ladder, layers, totals and findings of one input.
+fn analysis(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(error) = &input.error {
+        return writeln!(out, "{}: {error}", input.name);
+    }
+    let outer = if input.outer == "plain" { String::new() } else { format!(", {} as a whole", input.outer) };
+    writeln!(out, "{}  {}{outer}", paint.with("1", "Archive"), input.layout)?;
+    rung(out, "archive", input.archive_digest)?;
+    rung(out, "image", input.image_digest)?;
+    for (i, image) in input.images.iter().enumerate() {
+        writeln!(out)?;
+        self::image(i + 1, image, style, paint, out)?;
+    }
+    writeln!(out)?;
+    let (errors, warnings, notes) =
+        (input.count(Grade::Error), input.count(Grade::Warning), input.count(Grade::Note));
+    let skipped = input.checks.iter().filter(|check| check.status == "skipped").count();
+    let ran = input.checks.len() - skipped;
+    let word =
+        if input.outcome == Outcome::Pass { paint.with("32", "PASS") } else { paint.with("1;31", "FAIL") };
+    writeln!(
+        out,
+        "{word}  {ran} checks: {errors} errors, {warnings} warnings, {notes} notes; {skipped} skipped"
+    )?;
+    let style = Style { verbosity: style.verbosity.saturating_add(1), ..*style };
+    findings(&input.findings, &style, paint, "  ", out)
+}
+
+fn rung(out: &mut dyn Write, name: &str, digest: Option<Digest>) -> io::Result<()> {
+    match digest {
+        Some(digest) => writeln!(out, "  {name:<9} {digest}"),
+        None => Ok(()),
+    }
+}
+
+fn image(
+    number: usize,
+    image: &ImageRecord,
+    style: &Style,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut title = vec![format!(
+        "{} {number}",
+        match image.kind {
+            "attestation" => "Attestation",
+            "artifact" => "Artifact",
+            _ => "Image",
+        }
+    )];
+    title.extend(image.platform.clone());
+    title.extend(image.names.iter().cloned());
+    title.extend((!image.complete).then(|| "not complete".to_owned()));
+    writeln!(out, "{}", paint.with("1", &title.join("  ")))?;
+    rung(out, "index", image.ladder.index)?;
+    rung(out, "manifest", image.ladder.manifest)?;
+    rung(out, "config", image.ladder.config)?;
+    rung(out, "chain ID", image.ladder.chain_id.map(|id| id.0))?;
+    if image.layers.is_empty() {
+        return writeln!(out, "  no layers");
+    }
+    layers(&image.layers, style, out)?;
+    let packed: u64 = image.layers.iter().filter_map(|layer| layer.size).sum();
+    let unpacked: u64 = image.layers.iter().filter_map(|layer| layer.unpacked).sum();
+    let entries: u64 =
+        image.layers.iter().filter_map(|layer| layer.counts).map(|counts| counts.entries).sum();
+    writeln!(
+        out,
+        "  {} layers, {} stored, {} unpacked, {entries} entries",
+        image.layers.len(),
+        bytes(packed),
+        bytes(unpacked)
+    )
+}
+
+fn layers(layers: &[LayerRecord], _: &Style, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {:>3}  {:<14}  {:<14}  {:<6}  {:>10}  {:>10}  {:>8}",
+        "#", "digest", "diff_id", "packed", "stored", "unpacked", "entries"
+    )?;
+    for (i, layer) in layers.iter().enumerate() {
+        let digest = mark(layer.digest.map(|digest| digest.short()), layer.digest_ok);
+        let diff_id = mark(layer.diff_id.map(|id| id.0.short()), layer.diff_id_ok);
+        writeln!(
+            out,
+            "  {:>3}  {digest:<14}  {diff_id:<14}  {:<6}  {:>10}  {:>10}  {:>8}",
+            i + 1,
+            layer.compression.unwrap_or("absent"),
+            layer.size.map(bytes).unwrap_or_else(|| "-".into()),
+            layer.unpacked.map(bytes).unwrap_or_else(|| "-".into()),
+            layer.counts.map_or("-".into(), |counts| counts.entries.to_string()),
+        )?;
+    }
+    Ok(())
+}
+
+fn mark(digest: Option<String>, ok: Option<bool>) -> String {
+    let sign = match ok {
+        Some(true) => " ✓",
+        Some(false) => " ✗",
+        None => "",
+    };
+    format!("{}{sign}", digest.unwrap_or_else(|| "-".into()))
+}
+
+/// A size for people: binary units, three digits.
+pub(super) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {}", UNITS[unit])
+}

@@ -1,0 +1,165 @@
+//! Layers as file systems: what whiteouts mean, and the one tree that a stack of layers makes.
+//!
+//! Knows the OCI layer rules (layer.md, "Whiteouts"). Works on listed members only; nothing is decoded or extracted.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    measure::ListedMember,
+    tar::{Kind, Member},
+};
+
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// AUFS keeps its own books under names like this; they are no files of the image.
+const AUFS: &[u8] = b".wh..wh.";
+
+/// What a whiteout removes from the layers below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whiteout {
+    /// One path and everything under it.
+    Path(Vec<u8>),
+    /// Everything under a directory, but not the directory.
+    Opaque(Vec<u8>),
+    /// Nothing: AUFS's own metadata.
+    Metadata,
+}
+
+/// A member's path in the file system: without leading `/`, `.` and empty parts; `..` goes up, at most to the root,
+/// as chroot-ed extraction has it.
+pub fn path_of(name: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in name.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join(&b'/')
+}
+
+/// What `member` removes, if it is a whiteout.
+pub fn whiteout(member: &Member) -> Option<Whiteout> {
+    let path = path_of(&member.name);
+    let (folder, base) = split(&path);
+    if base == OPAQUE {
+        return Some(Whiteout::Opaque(folder.to_vec()));
+    }
+    if base.starts_with(AUFS) {
+        return Some(Whiteout::Metadata);
+    }
+    let hidden = base.strip_prefix(WHITEOUT)?;
+    Some(Whiteout::Path(join(folder, hidden)))
+}
+
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (path.get(..slash).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default()),
+        None => (&[], path),
+    }
+}
+
+fn join(folder: &[u8], base: &[u8]) -> Vec<u8> {
+    if folder.is_empty() { base.to_vec() } else { [folder, b"/", base].concat() }
+}
+
+/// Where a path of the merged file system comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'m> {
+    /// Number of the layer, counted from 0.
+    pub layer: usize,
+    /// The member that made it.
+    pub listed: &'m ListedMember,
+}
+
+/// The file system that `layers`, lowest first, make together; by path, sorted.
+pub fn merge<'m>(layers: impl IntoIterator<Item = &'m [ListedMember]>) -> BTreeMap<Vec<u8>, Placed<'m>> {
+    let mut tree: BTreeMap<Vec<u8>, Placed<'m>> = BTreeMap::new();
+    for (layer, members) in layers.into_iter().enumerate() {
+        // Whiteouts remove what lower layers have, never what their own layer brings, wherever they stand in it.
+        for removed in members.iter().filter_map(|listed| whiteout(&listed.member)) {
+            match removed {
+                Whiteout::Path(path) => {
+                    remove_below(&mut tree, &path);
+                    tree.remove(&path);
+                }
+                Whiteout::Opaque(folder) => remove_below(&mut tree, &folder),
+                Whiteout::Metadata => {}
+            }
+        }
+        for listed in members.iter().filter(|listed| whiteout(&listed.member).is_none()) {
+            let path = path_of(&listed.member.name);
+            if listed.member.kind != Kind::Directory {
+                remove_below(&mut tree, &path);
+            }
+            tree.insert(path, Placed { layer, listed });
+        }
+    }
+    tree
+}
+
+fn remove_below(tree: &mut BTreeMap<Vec<u8>, Placed<'_>>, folder: &[u8]) {
+    if folder.is_empty() {
+        tree.clear();
+        return;
+    }
+    let from = [folder, b"/"].concat();
+    // '0' follows '/' in ASCII: everything below the folder sorts between the two.
+    let to = [folder, b"0"].concat();
+    let below: Vec<Vec<u8>> = tree.range(from..to).map(|(path, _)| path.clone()).collect();
+    for path in below {
+        tree.remove(&path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(members: &[(&str, Kind)]) -> Vec<ListedMember> {
+        let member = |(name, kind): &(&str, Kind)| Member {
+            name: name.as_bytes().to_vec(),
+            kind: *kind,
+            ..Member::default()
+        };
+        members.iter().map(|m| ListedMember { member: member(m), digest: None }).collect()
+    }
+
+    fn merged(layers: &[Vec<ListedMember>]) -> Vec<(String, usize)> {
+        let tree = merge(layers.iter().map(Vec::as_slice));
+        tree.into_iter().map(|(path, placed)| (String::from_utf8(path).unwrap(), placed.layer)).collect()
+    }
+
+    #[test]
+    fn whiteouts_hide_only_what_lies_below() {
+        use Kind::{Directory, Regular};
+        let lower =
+            layer(&[("a/", Directory), ("a/x", Regular), ("a/y", Regular), ("b", Regular), ("a0", Regular)]);
+        let upper =
+            layer(&[("a/.wh.x", Regular), ("b", Directory), ("b/.wh..wh..opq", Regular), ("b/new", Regular)]);
+        let expected = [("a", 0), ("a/y", 0), ("a0", 0), ("b", 1), ("b/new", 1)];
+        assert_eq!(merged(&[lower, upper]), expected.map(|(path, layer)| (path.to_owned(), layer)));
+    }
+
+    #[test]
+    fn an_opaque_marker_spares_its_own_layer_and_dashes_are_no_whiteouts() {
+        use Kind::{Directory, Regular};
+        let lower = layer(&[("d/", Directory), ("d/old", Regular)]);
+        let upper = layer(&[
+            ("d/new", Regular),
+            ("d/.wh..wh..opq", Regular),
+            (".wh-real", Regular),
+            ("d/.wh..wh.plnk", Regular),
+        ]);
+        let expected = [(".wh-real", 1), ("d", 0), ("d/new", 1)];
+        assert_eq!(merged(&[lower, upper]), expected.map(|(path, layer)| (path.to_owned(), layer)));
+    }
+
+    #[test]
+    fn a_file_replaces_a_directory_and_all_below_it() {
+        use Kind::{Directory, Regular};
+        let lower = layer(&[("d/", Directory), ("d/x", Regular)]);
+        assert_eq!(merged(&[lower, layer(&[("d", Regular)])]), [("d".to_owned(), 1)]);
+    }
+}

@@ -1,0 +1,60 @@
+//! Tar archives: one sans-I/O parser that accepts what Go's archive/tar accepts, and a writer that makes Go's choices.
+//!
+//! Go's reader is the one in docker, containerd, BuildKit and podman, so what it sees is what a container gets. Where
+//! other readers would see something else, the parser says so ([`AnomalyKind`]). Must not know about images or files.
+
+mod anomaly;
+mod audit;
+mod extension;
+mod header;
+mod listing;
+mod member;
+mod merge;
+mod pax;
+mod sparse;
+mod trailer;
+mod walk;
+mod write;
+
+pub use anomaly::{Anomaly, AnomalyKind, TOLD_SINGLY};
+pub use audit::Audit;
+pub use listing::raw_line;
+pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
+pub use walk::{Bytes, End, Outcome, Walker};
+pub use write::{END, Unrepresentable, encode, encode_global};
+
+/// Size of a tar block; headers are one block, bodies are padded to whole ones.
+pub const BLOCK: usize = 512;
+
+/// Bytes of padding behind a body of `size` bytes.
+pub fn padding(size: u64) -> usize {
+    (size.wrapping_neg() & (BLOCK as u64 - 1)) as usize
+}
+
+/// Takes what a walk over an archive finds.
+pub trait Sink {
+    /// A member begins; its data follows.
+    fn member(&mut self, member: Member);
+
+    /// A part of the current member's data as stored: holes of a sparse file and its map are left out. Where the
+    /// archive is fed as one slice, this is the whole body at once.
+    fn data(&mut self, _data: &[u8]) {}
+
+    /// The current member's data is complete.
+    fn end_member(&mut self) {}
+
+    /// A PAX global header, of which nothing is applied.
+    fn global(&mut self, _header: GlobalHeader) {}
+
+    /// Something is odd.
+    fn anomaly(&mut self, anomaly: Anomaly);
+}
+
+/// Collects what is odd and passes over the rest.
+impl Sink for Vec<Anomaly> {
+    fn member(&mut self, _member: Member) {}
+
+    fn anomaly(&mut self, anomaly: Anomaly) {
+        self.push(anomaly);
+    }
+}

@@ -1,0 +1,100 @@
+//! What configurations say, against manifests, layers and the clock.
+
+use super::{
+    super::{Case, check::Hit},
+    images,
+};
+use crate::{escape::escape, image::Config, location::Location};
+
+/// Every image with its configuration and where that stands.
+fn configs<'c>(
+    case: &'c Case<'_>,
+) -> impl Iterator<Item = (&'c crate::image::Image, &'c Config, &'c Location)> {
+    images(case).filter_map(|image| {
+        let config = case.graph.config(image)?;
+        Some((image, config, case.graph.place(config.document)))
+    })
+}
+
+pub(super) fn rootfs_type(case: &Case<'_>) -> Vec<Hit> {
+    configs(case)
+        .filter(|(_, config, _)| config.rootfs_type.as_deref() != Some("layers"))
+        .map(|(_, config, at)| {
+            let found =
+                config.rootfs_type.as_deref().map_or("missing".into(), |text| escape(text.as_bytes()));
+            Hit::new(at.clone().pointer("/rootfs/type"), found)
+        })
+        .collect()
+}
+
+pub(super) fn diff_id_count(case: &Case<'_>) -> Vec<Hit> {
+    configs(case)
+        .filter(|(image, config, _)| image.layers.len() != config.diff_ids.len())
+        .map(|(image, config, at)| {
+            let detail = format!("{} layers, {} diff_ids", image.layers.len(), config.diff_ids.len());
+            Hit::new(at.clone().pointer("/rootfs/diff_ids"), detail)
+        })
+        .collect()
+}
+
+pub(super) fn diff_id(case: &Case<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for (image, config, at) in configs(case) {
+        for (i, (layer, expected)) in image.layers.iter().zip(&config.diff_ids).enumerate() {
+            let facts = layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref());
+            let (Some(facts), Some(expected)) = (facts, expected) else { continue };
+            // A layer without any diff_id was not decoded to its end, which is a finding of its own.
+            let Some(actual) = facts.diff_id(expected.0.algorithm()) else { continue };
+            if actual != *expected {
+                let detail = format!("expected {expected}, found {actual}; layer {} {}", i + 1, layer.at);
+                hits.push(Hit::new(at.clone().pointer(format!("/rootfs/diff_ids/{i}")), detail));
+            }
+        }
+    }
+    hits
+}
+
+pub(super) fn history_count(case: &Case<'_>) -> Vec<Hit> {
+    configs(case)
+        .filter_map(|(image, config, at)| {
+            let steps = config.history_layers().filter(|steps| {
+                *steps != image.layers.len() && config.history.as_ref().is_some_and(|h| !h.is_empty())
+            })?;
+            let detail = format!("{} layers, {steps} steps that make layers", image.layers.len());
+            Some(Hit::new(at.clone().pointer("/history"), detail))
+        })
+        .collect()
+}
+
+pub(super) fn platform(case: &Case<'_>) -> Vec<Hit> {
+    configs(case)
+        .filter_map(|(image, config, at)| {
+            let index = image.platform.as_ref()?;
+            let same = index.os == config.platform.os && index.architecture == config.platform.architecture;
+            let variant = index.variant.is_empty()
+                || config.platform.variant.is_empty()
+                || index.variant == config.platform.variant;
+            let detail = format!("index {index}, configuration {}", config.platform);
+            (!(same && variant)).then(|| Hit::new(at.clone(), escape(detail.as_bytes())))
+        })
+        .collect()
+}
+
+pub(super) fn newer_than_epoch(case: &Case<'_>) -> Vec<Hit> {
+    let Some(epoch) = case.options.source_date_epoch else { return Vec::new() };
+    let mut hits = Vec::new();
+    for (_, config, at) in configs(case) {
+        let steps = config.history.iter().flatten().enumerate();
+        let times = steps.map(|(i, step)| (format!("/history/{i}/created"), step.created.as_deref()));
+        for (pointer, time) in times.chain([("/created".to_owned(), config.created.as_deref())]) {
+            let Some(time) = time else { continue };
+            let newer = time
+                .parse::<jiff::Timestamp>()
+                .map_or(true, |t| t > jiff::Timestamp::from_second(epoch).unwrap_or(jiff::Timestamp::MAX));
+            if newer {
+                hits.push(Hit::new(at.clone().pointer(pointer), escape(time.as_bytes())));
+            }
+        }
+    }
+    hits
+}

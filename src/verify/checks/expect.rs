@@ -1,0 +1,55 @@
+//! What the caller expects: digests and platforms.
+
+use super::{
+    super::{Case, check::Hit},
+    images,
+};
+use crate::{digest::Digest, ladder};
+
+pub(super) fn digest_given(case: &Case<'_>) -> Result<(), &'static str> {
+    if case.options.expect.is_empty() { Err("no digest expected") } else { Ok(()) }
+}
+
+pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
+    let known: Vec<Digest> = case
+        .images
+        .iter()
+        .flat_map(|image| ladder::ladder(case.graph, case.facts, image).rungs().collect::<Vec<_>>())
+        .map(|(_, digest)| digest)
+        .chain(ladder::headline(case.graph))
+        .chain(case.graph.root.map(|root| Digest::of(crate::digest::Algorithm::Sha256, case.graph.raw(root))))
+        .chain(case.facts.archive)
+        .collect();
+    let missing = case.options.expect.iter().filter(|expected| !known.contains(expected));
+    missing
+        .map(|expected| {
+            let found = ladder::headline(case.graph)
+                .map_or(String::new(), |digest| format!(", the image is {digest}"));
+            Hit::new(case.graph.at.clone(), format!("expected {expected}{found}"))
+        })
+        .collect()
+}
+
+pub(super) fn platform_given(case: &Case<'_>) -> Result<(), &'static str> {
+    let asked = case.options.require_all || !case.options.require.is_empty();
+    if asked { Ok(()) } else { Err("no platform required") }
+}
+
+pub(super) fn platform(case: &Case<'_>) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for wanted in &case.options.require {
+        let here = |image: &crate::image::Image| {
+            image.complete && image.platform.as_ref().is_some_and(|platform| platform.matches(wanted))
+        };
+        if !images(case).any(here) {
+            hits.push(Hit::new(case.graph.at.clone(), wanted.to_string()));
+        }
+    }
+    if case.options.require_all {
+        let absent = case.graph.faults.iter().filter(|f| f.kind == crate::image::FaultKind::PlatformAbsent);
+        hits.extend(absent.map(|fault| Hit::new(fault.at.clone(), fault.detail.clone())));
+        let incomplete = case.graph.images.iter().filter(|image| !image.complete);
+        hits.extend(incomplete.map(|image| Hit::new(image.at.clone(), "not complete")));
+    }
+    hits
+}
