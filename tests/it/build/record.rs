@@ -7,7 +7,7 @@ use repro_build::{
     observe::Silent,
 };
 
-use crate::environment::usage;
+use super::environment::usage;
 
 fn request(context: &Path, change: impl Fn(&mut Flags)) -> BuildRequest {
     let mut flags = Flags {

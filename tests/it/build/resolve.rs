@@ -5,7 +5,7 @@ use repro_build::{
     error::ErrorKind,
 };
 
-use crate::environment::{Machine, flags, resolve, usage};
+use super::environment::{Machine, flags, resolve, usage};
 
 fn with(vars: &[(&'static str, &'static str)], flags: &Flags) -> repro_build::error::Result<BuildRequest> {
     BuildRequest::resolve(flags, &Machine { vars: vars.iter().copied().collect(), ..Machine::default() })

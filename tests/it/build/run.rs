@@ -8,7 +8,7 @@ use repro_build::{
     observe::Silent,
 };
 
-use crate::fake::{Fake, InterruptedBy, names};
+use super::fake::{Fake, InterruptedBy, names};
 
 const RUNTIMES: [&str; 2] = ["docker", "podman"];
 

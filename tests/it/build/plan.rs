@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use repro_build::build::{BuildRequest, Dockerfile, Exporter, Files, Flags, Plan, plan, shell_line};
 
-use crate::environment::{Machine, flags, usage};
+use super::environment::{Machine, flags, usage};
 
 const V31: &str =
     "moby/buildkit:v0.31.0@sha256:a095b3d11ce1a9a05b6064ef515dfca0291ec5bcf2ea8178da8f6461924294e1";
