@@ -18,8 +18,11 @@ pub fn describe(request: &BuildRequest) -> String {
     };
     let absent = "(not provided)";
     let extra = or(&request.extra_args, " ", absent);
-    let (buildkit_args, buildx_args) =
-        if request.runtime.builders { (absent.to_owned(), extra) } else { (extra, absent.to_owned()) };
+    let (buildkit_args, buildx_args) = if request.runtime.args_option == "--buildx-args" {
+        (absent.to_owned(), extra)
+    } else {
+        (extra, absent.to_owned())
+    };
     format!(
         "Build environment:\n\
          - Container runtime: {runtime}\n\

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     context::{context_digest, dockerfile_digest},
     request::{BuildRequest, Builder, Context, Exporter, Flags},
+    runtime::Runtime,
 };
 use crate::{
     error::{Error, Result},
@@ -193,7 +194,8 @@ impl BuildRecord {
         let extra = shlex::try_join(self.extra_args.iter().map(String::as_str))
             .map_err(|_| Error::usage("the record's extra arguments hold a NUL"))?;
         let extra = Some(extra).filter(|extra| !extra.is_empty());
-        let docker = self.runtime.name == "docker";
+        let option = Runtime::by_name(&self.runtime.name).map(|runtime| runtime.args_option);
+        let extra_for = |name| extra.clone().filter(|_| option == Some(name));
         let file = self.dockerfile.address.as_ref().map(|file| match &self.context.address {
             Some(_) => file.clone(),
             None => Path::new(context).join(file).to_string_lossy().into_owned(),
@@ -210,8 +212,8 @@ impl BuildRecord {
             build_args: self.build_args.clone(),
             annotations: self.annotations.clone(),
             platforms: self.platforms.clone(),
-            buildkit_args: extra.clone().filter(|_| !docker),
-            buildx_args: extra.filter(|_| docker),
+            buildkit_args: extra_for("--buildkit-args"),
+            buildx_args: extra_for("--buildx-args"),
             exporter: Some(exporter),
             oci_mediatypes: self.oci_mediatypes,
             context: context.to_owned(),

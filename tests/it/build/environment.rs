@@ -7,7 +7,7 @@ use repro_build::{
     error::{Error, Result},
 };
 
-/// Working directory `/work`, docker and podman installed, `/work/app` a directory.
+/// Working directory `/home/u`, docker and podman installed, `/home/u/app` a directory.
 pub(crate) struct Machine {
     pub(crate) vars: BTreeMap<&'static str, &'static str>,
     pub(crate) programs: Vec<&'static str>,
@@ -30,14 +30,14 @@ impl Environment for Machine {
     }
 
     fn is_dir(&self, path: &str) -> bool {
-        path.starts_with("/work/app") || path == "/work"
+        path.starts_with("/home/u/app") || path == "/home/u"
     }
 
     fn absolute(&self, path: &str) -> Result<String> {
         Ok(if path.starts_with('/') {
             path.to_owned()
         } else {
-            format!("/work/{}", path.trim_start_matches("./"))
+            format!("/home/u/{}", path.trim_start_matches("./"))
         })
     }
 

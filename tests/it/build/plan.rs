@@ -12,7 +12,7 @@ const V31: &str =
 const BUILDER: &str = "repro-build-e405d36042009f8575f944f17b4359663fba57994badcd827979f747f35b1291";
 
 fn files() -> Files {
-    Files { output: "/work/image.tar".into(), dockerfile: None, container: "repro-build-x".into() }
+    Files { output: "/home/u/image.tar".into(), dockerfile: None, container: "repro-build-x".into() }
 }
 
 fn request(runtime: &str, change: impl Fn(&mut Flags)) -> repro_build::error::Result<BuildRequest> {
@@ -43,7 +43,7 @@ fn the_plainest_docker_build() {
         shell_line(&build.argv),
         format!(
             "docker buildx build --builder={BUILDER} --build-arg=SOURCE_DATE_EPOCH=1735689600 --provenance=false \
-             --output=type=docker,dest=/work/image.tar,rewrite-timestamp=true,oci-mediatypes=true /work/app"
+             --output=type=docker,dest=/home/u/image.tar,rewrite-timestamp=true,oci-mediatypes=true /home/u/app"
         )
     );
     assert_eq!((build.unless.as_ref(), build.on_interrupt.as_ref()), (None, None));
@@ -64,8 +64,8 @@ fn the_plainest_podman_build() {
         "--security-opt=label=disable",
         "--privileged",
         "--mount=type=volume,src=buildkit_cache,dst=/tmp/cache",
-        "--mount=type=bind,src=/work,dst=/tmp/image",
-        "--mount=type=bind,src=/work/app,dst=/tmp/work,ro=true",
+        "--mount=type=bind,src=/home/u,dst=/tmp/image",
+        "--mount=type=bind,src=/home/u/app,dst=/tmp/work,ro=true",
         &image,
         "build",
         "--frontend=dockerfile.v0",
@@ -94,7 +94,7 @@ struct Case {
 }
 
 const DOCKER_OUT: &str =
-    "--output=type=docker,dest=/work/image.tar,rewrite-timestamp=true,oci-mediatypes=true";
+    "--output=type=docker,dest=/home/u/image.tar,rewrite-timestamp=true,oci-mediatypes=true";
 const PODMAN_OUT: &str =
     "--output=type=docker,dest=/tmp/image/image.tar,rewrite-timestamp=true,oci-mediatypes=true";
 const CACHE: [&str; 3] = [
@@ -146,7 +146,7 @@ const CASES: &[Case] = &[
         docker: Some((
             &[
                 "--builder=repro-build-05bad054b2bcbfd4751315daa783826582816fca11f55dd3007d7806f006973e",
-                "--output=type=docker,dest=/work/image.tar,rewrite-timestamp=true",
+                "--output=type=docker,dest=/home/u/image.tar,rewrite-timestamp=true",
             ],
             &[
                 "--builder=repro-build-e405d36042009f8575f944f17b4359663fba57994badcd827979f747f35b1291",
@@ -165,7 +165,7 @@ const CASES: &[Case] = &[
         name: "--builder",
         set: |f| f.builder = Some("mine".into()),
         docker: Some((
-            &["--builder=mine", "--output=type=docker,dest=/work/image.tar,rewrite-timestamp=true"],
+            &["--builder=mine", "--output=type=docker,dest=/home/u/image.tar,rewrite-timestamp=true"],
             &[
                 "--builder=repro-build-e405d36042009f8575f944f17b4359663fba57994badcd827979f747f35b1291",
                 DOCKER_OUT,
@@ -177,7 +177,7 @@ const CASES: &[Case] = &[
         name: "--oci-mediatypes",
         set: |f| f.oci_mediatypes = Some(false),
         docker: Some((
-            &["--output=type=docker,dest=/work/image.tar,rewrite-timestamp=true,oci-mediatypes=false"],
+            &["--output=type=docker,dest=/home/u/image.tar,rewrite-timestamp=true,oci-mediatypes=false"],
             &[DOCKER_OUT],
         )),
         podman: Some((
@@ -193,7 +193,7 @@ const CASES: &[Case] = &[
         },
         docker: Some((
             &[
-                "--output=type=oci,dest=/work/image.tar,rewrite-timestamp=true,oci-mediatypes=true",
+                "--output=type=oci,dest=/home/u/image.tar,rewrite-timestamp=true,oci-mediatypes=true",
                 "--platform=linux/amd64,linux/arm64,linux/arm/v7",
             ],
             &[DOCKER_OUT],
@@ -259,20 +259,20 @@ const CASES: &[Case] = &[
     Case {
         name: "CONTEXT with a colon, a comma, a quote and a space",
         set: |f| f.context = "app/a:b,c \"d".into(),
-        docker: Some((&["/work/app/a:b,c \"d"], &["/work/app"])),
+        docker: Some((&["/home/u/app/a:b,c \"d"], &["/home/u/app"])),
         podman: Some((
-            &["--mount=type=bind,\"src=/work/app/a:b,c \"\"d\",dst=/tmp/work,ro=true"],
-            &["--mount=type=bind,src=/work/app,dst=/tmp/work,ro=true"],
+            &["--mount=type=bind,\"src=/home/u/app/a:b,c \"\"d\",dst=/tmp/work,ro=true"],
+            &["--mount=type=bind,src=/home/u/app,dst=/tmp/work,ro=true"],
         )),
     },
     Case {
         name: "a git CONTEXT",
         set: |f| f.context = "https://example.org/r.git#v1:d".into(),
-        docker: Some((&["https://example.org/r.git#v1:d"], &["/work/app"])),
+        docker: Some((&["https://example.org/r.git#v1:d"], &["/home/u/app"])),
         podman: Some((
             &["--opt=context=https://example.org/r.git#v1:d"],
             &[
-                "--mount=type=bind,src=/work/app,dst=/tmp/work,ro=true",
+                "--mount=type=bind,src=/home/u/app,dst=/tmp/work,ro=true",
                 "--local=context=/tmp/work",
                 "--local=dockerfile=/tmp/work",
             ],
@@ -329,14 +329,14 @@ fn a_podman_terminal_is_used_only_where_there_is_one() {
 
 #[test]
 fn an_output_path_cannot_add_an_exporter_key() {
-    let files = Files { output: "/work/o,type=image,push=true/a \"b:c.tar".into(), ..files() };
+    let files = Files { output: "/home/u/o,type=image,push=true/a \"b:c.tar".into(), ..files() };
     let docker = plan(&request("docker", |_| {}).unwrap(), &files);
-    let output = "--output=type=docker,\"dest=/work/o,type=image,push=true/a \"\"b:c.tar\",rewrite-timestamp=true,\
+    let output = "--output=type=docker,\"dest=/home/u/o,type=image,push=true/a \"\"b:c.tar\",rewrite-timestamp=true,\
                   oci-mediatypes=true";
     assert!(build(&docker).iter().any(|word| word == output), "{docker:?}");
     let podman = plan(&request("podman", |_| {}).unwrap(), &files);
     for word in [
-        "--mount=type=bind,\"src=/work/o,type=image,push=true\",dst=/tmp/image",
+        "--mount=type=bind,\"src=/home/u/o,type=image,push=true\",dst=/tmp/image",
         "--output=type=docker,\"dest=/tmp/image/a \"\"b:c.tar\",rewrite-timestamp=true,oci-mediatypes=true",
     ] {
         assert!(build(&podman).iter().any(|other| other == word), "{podman:?} has no {word}");

@@ -85,7 +85,7 @@ fn flags_beat_variables_which_beat_defaults() {
 
     let request = resolve(&flags()).unwrap();
     assert_eq!((request.runtime.name, request.cache, request.rootless), ("docker", true, false));
-    assert_eq!(request.output, "/work/image.tar");
+    assert_eq!(request.output, "/home/u/image.tar");
     assert_eq!(request.exporter, Exporter::Docker);
     assert_eq!(
         request.builder,
@@ -129,7 +129,7 @@ fn a_wrong_value_is_an_error_that_says_what_to_do() {
         (&[], set(|f| f.buildx_args = text("--label 'open")), "quote is not closed"),
         (&[], set(|f| f.context = String::new()), "name a directory"),
         (&[], set(|f| f.context = "missing-dir".into()), "neither a directory"),
-        (&[], set(|f| f.context = "/work/app\nx".into()), "control character"),
+        (&[], set(|f| f.context = "/home/u/app\nx".into()), "control character"),
         (&[], set(|f| f.output = text("out/")), "name the tarball"),
         (&[], set(|f| f.output = text("")), "name the tarball"),
         (&[], set(|f| f.output = text("a\u{7}")), "control character"),
@@ -171,8 +171,8 @@ fn a_directory_wins_over_an_address_and_addresses_stay_as_they_are() {
         assert_eq!(request.file.as_deref(), Some("sub/F"));
     }
     let request = resolve(&Flags { context: "app".into(), file: text("F"), ..flags() }).unwrap();
-    assert_eq!(request.context, Context::Local("/work/app".into()));
-    assert_eq!(request.file.as_deref(), Some("/work/F"));
+    assert_eq!(request.context, Context::Local("/home/u/app".into()));
+    assert_eq!(request.file.as_deref(), Some("/home/u/F"));
 }
 
 #[test]
@@ -186,9 +186,9 @@ Build environment:
 - BuildKit image: a/b:1
 - Rootless support: False
 - Caching enabled: True
-- Build context: /work/app
+- Build context: /home/u/app
 - Dockerfile: (not provided)
-- Output: /work/image.tar
+- Output: /home/u/image.tar
 
 Build parameters:
 - SOURCE_DATE_EPOCH: 1735689600
@@ -217,7 +217,7 @@ Docker-only arguments:
     let block = describe(&resolve(&full).unwrap());
     for line in [
         "- Caching enabled: False\n",
-        "- Dockerfile: /work/D\n",
+        "- Dockerfile: /home/u/D\n",
         "- Build args: A=1,B=\\u{1b}[31m\n",
         "- Annotations: k=v\n",
         "- Tag: x:1,x:2\n",
