@@ -1,6 +1,7 @@
 //! Read, verify, list, normalize and diff container image tarballs, and build them reproducibly.
 
 pub mod archive;
+pub mod build;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod codec;
