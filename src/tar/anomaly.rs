@@ -3,6 +3,7 @@
 //! Knows ids, grades and wording. Must not know how an oddity is found.
 
 use super::Sink;
+use crate::escape::escape;
 use crate::grade::fault_kinds;
 
 fault_kinds! {
@@ -70,6 +71,9 @@ fault_kinds! {
         TooManyMembers Error "tar.too-many-members"
             "the archive has more members than the limit"
             "the rest of the archive was not looked at"
+        TooManyDirectories Error "tar.too-many-directories"
+            "the archive has more directories than can be kept track of"
+            "whether whiteouts and members contradict each other was not looked at behind that"
         // Where readers part, or a tool went wrong.
         ChecksumSigned Warning "tar.checksum-signed"
             "a header's checksum is the sum of signed bytes"
@@ -130,7 +134,7 @@ fault_kinds! {
             "nobody can tell whether it was cut at a member's end; umoci insert writes such layers"
         EndMarkerHalf Warning "tar.end-marker-half"
             "the archive ends after one zero block"
-            "pOSIX asks for two; Go is content, GNU tar warns"
+            "POSIX asks for two; Go is content, GNU tar warns"
         DataAfterEnd Warning "tar.data-after-end"
             "bytes that are no member follow the end marker"
             "no reader looks at them, yet every digest of the archive covers them"
@@ -161,7 +165,7 @@ fault_kinds! {
             "no reader looks at it, yet every digest of the archive covers it"
         EmptyHalfMarker Note "tar.empty-half-marker"
             "an archive without members ends after one zero block"
-            "pOSIX asks for two; Go is content, some readers see no archive"
+            "POSIX asks for two; Go is content, some readers see no archive"
         TocAfterEnd Note "tar.toc-after-end"
             "an eStargz table of contents follows the end marker"
             "by design: a lazy puller reads it, a tar reader does not; the diff_id covers it"
@@ -194,7 +198,7 @@ fault_kinds! {
             "a path is there and whited out in one layer"
             "whiteouts are for lower layers, so the path stays in containerd; others go by the order"
         WhiteoutDot Warning "tar.whiteout-dot"
-            "a whiteout of nothing, of . or of "
+            "a whiteout of nothing, of . or of .."
             "an engine that does not refuse it removes a directory it should not"
         WhiteoutWithData Warning "tar.whiteout-with-data"
             "a whiteout that is no empty file"
@@ -255,7 +259,7 @@ pub struct Anomaly {
     pub kind: AnomalyKind,
     /// Where it is, in bytes from the archive's beginning.
     pub offset: u64,
-    /// The member it concerns, as far as it is known; raw bytes.
+    /// The member it concerns, as far as it is known; raw bytes, at most [`MAX_NAME`].
     pub name: Vec<u8>,
     /// The values that matter, in words; names inside are escaped.
     pub detail: String,
@@ -264,17 +268,33 @@ pub struct Anomaly {
 /// How many anomalies of one kind are told one by one; the rest is told as a count when the archive ends.
 pub const TOLD_SINGLY: u64 = 32;
 
+/// How many bytes of a name an anomaly keeps: a name may be a MiB long, and a hostile archive full of them.
+pub const MAX_NAME: usize = 1024;
+
+/// Longest text from a file that is quoted in a detail, in bytes.
+const MAX_QUOTE: usize = 256;
+
+/// Text from a file as a detail shows it: escaped, and cut where it is long.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    match bytes.get(..MAX_QUOTE) {
+        Some(start) if start.len() < bytes.len() => format!("{}…", escape(start)),
+        _ => escape(bytes).into_owned(),
+    }
+}
+
 /// Passes anomalies on, and counts where they get too many.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     counts: [u64; AnomalyKind::ALL.len()],
 }
 
-impl Tally {
-    pub(super) fn new() -> Tally {
+impl Default for Tally {
+    fn default() -> Tally {
         Tally { counts: [0; AnomalyKind::ALL.len()] }
     }
+}
 
+impl Tally {
     /// Tells of an anomaly, unless there were enough of its kind.
     pub(super) fn tell(
         &mut self,
@@ -287,7 +307,8 @@ impl Tally {
         let Some(count) = self.counts.get_mut(kind as usize) else { return };
         *count = count.saturating_add(1);
         if *count <= TOLD_SINGLY {
-            sink.anomaly(Anomaly { kind, offset, name: name.to_vec(), detail: detail() });
+            let name = name.get(..MAX_NAME).unwrap_or(name).to_vec();
+            sink.anomaly(Anomaly { kind, offset, name, detail: detail() });
         }
     }
 

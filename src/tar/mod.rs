@@ -16,8 +16,8 @@ mod trailer;
 mod walk;
 mod write;
 
-pub use anomaly::{Anomaly, AnomalyKind, TOLD_SINGLY};
-pub use audit::Audit;
+pub use anomaly::{Anomaly, AnomalyKind, MAX_NAME, TOLD_SINGLY};
+pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
 pub use walk::{Bytes, End, Outcome, Walker};
@@ -50,7 +50,7 @@ pub trait Sink {
     fn anomaly(&mut self, anomaly: Anomaly);
 }
 
-/// Collects what is odd and passes over the rest.
+/// Collects anomalies alone.
 impl Sink for Vec<Anomaly> {
     fn member(&mut self, _member: Member) {}
 

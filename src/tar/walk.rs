@@ -142,7 +142,7 @@ impl Walker {
     pub fn new(limits: &Limits) -> Walker {
         Walker {
             limits: limits.clone(),
-            tally: Tally::new(),
+            tally: Tally::default(),
             state: State::Header,
             carry: Vec::new(),
             offset: 0,
@@ -318,8 +318,10 @@ impl Walker {
         self.name.clear();
         let header = Header::parse(block)?;
         self.name.extend_from_slice(header.name);
-        for (kind, detail) in merge::header_oddities(&header) {
-            self.tell(sink, kind, || detail);
+        if header.is_odd() {
+            for (kind, detail) in merge::header_oddities(&header) {
+                self.tell(sink, kind, || detail);
+            }
         }
         if let Some(extension) = Extension::of(&header, &self.limits)? {
             self.pending.dialects = self.pending.dialects.only(header.dialects);

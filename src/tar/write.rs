@@ -282,12 +282,15 @@ enum Numbers {
 struct Block([u8; BLOCK]);
 
 impl Block {
-    /// Copies `text` into a field, cut where it is too long. A cut that would end in a slash, which old readers take
+    /// Copies `text` into a field, with a NUL behind it if there is room, cut where it is too long. A cut that would end in a slash, which old readers take
     /// for a directory's name, is moved before it.
     fn text(&mut self, at: usize, size: usize, text: &[u8]) {
         let field = &mut self.0[at..at + size];
         let fits = text.len().min(size);
         field[..fits].copy_from_slice(&text[..fits]);
+        if let Some(terminator) = field.get_mut(fits) {
+            *terminator = 0;
+        }
         if text.len() > size && field[size - 1] == b'/' {
             let kept = text[..size - 1].iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
             field[kept] = 0;

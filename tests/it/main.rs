@@ -5,4 +5,5 @@
 
 mod builder;
 mod fixtures;
+mod hostile;
 mod support;
