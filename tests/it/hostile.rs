@@ -11,8 +11,8 @@ use repro_build::digest::{Algorithm, Digest};
 use repro_build::grade::Grade;
 use repro_build::limits::Limits;
 use repro_build::tar::{
-    Anomaly, Audit, END, End, GlobalHeader, Member, Outcome, Sink, Timestamp, Walker, encode,
-    encode_global, padding, raw_line,
+    Anomaly, Audit, END, End, GlobalHeader, Member, Outcome, Sink, Timestamp, Walker, encode, encode_global,
+    padding, raw_line,
 };
 
 /// What a walk told.
@@ -319,7 +319,7 @@ fn real_layers_raise_no_warning() {
                 count += 1;
                 let (seen, _) = walk(&archive);
                 // umoci insert writes layers without padding and end marker.
-                let by_umoci = |id: &str| name.contains("umoci") && id == "truncated-padding";
+                let by_umoci = |id: &str| name.contains("umoci") && id == "tar.truncated-padding";
                 for id in seen
                     .anomalies
                     .iter()

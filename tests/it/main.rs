@@ -4,6 +4,9 @@
 #![allow(unreachable_pub, reason = "nothing is outside a test binary")]
 
 mod builder;
+mod checks_table;
+mod conformance;
 mod fixtures;
 mod hostile;
+mod judge;
 mod support;
