@@ -6,7 +6,10 @@
 mod actions;
 mod build;
 mod builder;
+mod checks_table;
+mod conformance;
 mod fixtures;
 mod hostile;
+mod judge;
 mod listing;
 mod support;
