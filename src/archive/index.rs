@@ -142,6 +142,9 @@ pub struct EntryIndex<'a> {
     last_of: HashMap<Vec<u8>, EntryId>,
 }
 
+/// How much of an archive is walked over before its pages are given back.
+const WINDOW: usize = 16 << 20;
+
 /// Most hops a link may take.
 const MAX_HOPS: usize = 40;
 
@@ -151,8 +154,12 @@ const PATH_MAX: usize = 4096;
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.
     pub fn of_tar(bytes: &'a [u8], limits: &Limits) -> EntryIndex<'a> {
+        EntryIndex::of_mapped(bytes, limits, |_| ())
+    }
+
+    fn of_mapped(bytes: &'a [u8], limits: &Limits, release: impl Fn(Range<usize>)) -> EntryIndex<'a> {
         let mut index = EntryIndex::empty(vec![bytes]);
-        index.walk(bytes, limits);
+        index.walk(bytes, limits, release);
         index.audit();
         index
     }
@@ -160,7 +167,8 @@ impl<'a> EntryIndex<'a> {
     /// Indexes an opened source.
     pub fn of_source(source: &'a Source, limits: &Limits) -> EntryIndex<'a> {
         if !source.is_directory() {
-            let mut index = EntryIndex::of_tar(source.bytes(0), limits);
+            let release = |range| source.release(0, range);
+            let mut index = EntryIndex::of_mapped(source.bytes(0), limits, release);
             index.outer(source);
             return index;
         }
@@ -193,9 +201,14 @@ impl<'a> EntryIndex<'a> {
         }
     }
 
-    fn walk(&mut self, bytes: &[u8], limits: &Limits) {
+    /// `release` hears which bytes were read.
+    fn walk(&mut self, bytes: &[u8], limits: &Limits, release: impl Fn(Range<usize>)) {
         let mut walker = Walker::new(limits);
-        walker.feed(bytes, self);
+        for (number, window) in bytes.chunks(WINDOW).enumerate() {
+            walker.feed(window, self);
+            let start = number * WINDOW;
+            release(start..start + window.len());
+        }
         self.outcome = Some(walker.finish(self));
     }
 
