@@ -11,8 +11,8 @@ use repro_build::digest::{Algorithm, Digest};
 use repro_build::grade::Grade;
 use repro_build::limits::Limits;
 use repro_build::tar::{
-    Anomaly, Audit, END, End, GlobalHeader, Member, Outcome, Sink, Timestamp, Walker, encode,
-    encode_global, padding, raw_line,
+    Anomaly, Audit, END, End, GlobalHeader, Member, Outcome, Sink, Timestamp, Walker, encode, encode_global,
+    padding, raw_line,
 };
 
 /// What a walk told.
