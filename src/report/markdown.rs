@@ -60,9 +60,7 @@ pub(super) fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::
 fn row(input: &Input) -> String {
     let sign = if input.outcome == Outcome::Pass { "✅" } else { "❌" };
     let digest = input.headline().map_or("-".to_owned(), |digest| format!("`{digest}`"));
-    let stored: u64 =
-        input.images.iter().flat_map(|image| &image.layers).filter_map(|layer| layer.size).sum();
-    format!("| {sign} | {} | {digest} | {} |", quote(&input.name), bytes(stored))
+    format!("| {sign} | {} | {digest} | {} |", quote(&input.name), bytes(input.stored()))
 }
 
 fn findings(input: &Input, style: &Style) -> String {

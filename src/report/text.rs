@@ -157,7 +157,7 @@ fn image(
 }
 
 fn layers(layers: &[LayerRecord], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(&[">#", "digest", "diff_id", "packed", ">stored", ">unpacked", ">entries"]);
+    let mut table = Table::new(2, &[">#", "digest", "diff_id", "packed", ">stored", ">unpacked", ">entries"]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for (i, layer) in layers.iter().enumerate() {
         table.row([

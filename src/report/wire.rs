@@ -289,6 +289,12 @@ impl Input {
         self.image_digest.or_else(|| self.images.first().and_then(|image| image.ladder.config))
     }
 
+    /// Bytes that its layers take as stored.
+    pub fn stored(&self) -> u64 {
+        let layers = self.images.iter().flat_map(|image| &image.layers);
+        layers.filter_map(|layer| layer.size).fold(0, u64::saturating_add)
+    }
+
     /// How many findings are of a grade.
     pub fn count(&self, grade: Grade) -> usize {
         self.findings.iter().filter(|finding| finding.grade == grade).count()

@@ -103,7 +103,6 @@ fn overview(inputs: &[Input], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<thead><tr><th>Verdict</th><th>Input</th><th>Digest</th><th class=\"n\">Stored</th>")?;
     writeln!(out, "<th class=\"n\">Errors</th><th class=\"n\">Warnings</th></tr></thead>\n<tbody>")?;
     for input in inputs {
-        let stored = input.images.iter().flat_map(|image| &image.layers).filter_map(|layer| layer.size).sum();
         let digest = input.headline().map_or("–".to_owned(), |digest| short(&digest));
         writeln!(
             out,
@@ -113,7 +112,7 @@ fn overview(inputs: &[Input], out: &mut dyn Write) -> io::Result<()> {
             verdict(input.outcome),
             input.position,
             quote(&input.name),
-            bytes(stored),
+            bytes(input.stored()),
             input.count(Grade::Error),
             input.count(Grade::Warning)
         )?;
