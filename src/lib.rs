@@ -18,9 +18,11 @@ pub mod location;
 pub mod measure;
 pub mod media;
 pub mod observe;
+pub mod policy;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod report;
+pub mod shard;
 pub mod stack;
 pub mod tar;
 pub mod verify;
