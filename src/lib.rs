@@ -18,6 +18,7 @@ pub mod measure;
 pub mod media;
 pub mod observe;
 pub mod report;
+pub mod rules;
 pub mod stack;
 pub mod tar;
 pub mod verify;
