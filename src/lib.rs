@@ -4,6 +4,7 @@ pub mod archive;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod codec;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod escape;

@@ -124,6 +124,11 @@ impl Pairing {
         lone(&self.partner_of_right)
     }
 
+    /// All that have partners, in the order of the left.
+    pub(super) fn joined(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.partner_of_left.iter().enumerate().filter_map(|(left, right)| Some((left, (*right)?)))
+    }
+
     /// Whether everything has a partner at its own position.
     pub(super) fn is_straight(&self) -> bool {
         self.partner_of_left.len() == self.partner_of_right.len()

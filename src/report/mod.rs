@@ -4,11 +4,13 @@
 //! [`FORMATS`]. Nothing here measures, judges or opens anything; writers write where they are told to.
 
 mod format;
+mod diff_text;
 mod json;
 mod listing;
 mod reference;
 mod text;
 pub mod wire;
+pub mod wire_diff;
 
 pub use format::{FORMATS, Format, Style};
 pub use listing::{ListFormat, Listing};
