@@ -1,4 +1,5 @@
 //! Throughput of the decoders and encoders, in bytes of content.
+#![allow(clippy::expect_used, reason = "a bench has no one to report to")]
 
 use std::hint::black_box;
 use std::io::Write;

@@ -9,6 +9,7 @@ mod exit;
 mod ls;
 mod output;
 mod progress;
+mod remote;
 mod verify;
 
 use std::process::ExitCode;

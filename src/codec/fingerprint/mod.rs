@@ -280,8 +280,9 @@ impl Traces<'_> {
 
     fn gnu_gzip(&self) -> Option<Evidence> {
         // Its buffer holds 32768 symbols less one, and it looks at every 4096th whether a new block would pay.
-        let alike =
-            |block: &Block| block.symbols == 32767 || block.symbols < 32767 && block.symbols % 4096 == 0;
+        let alike = |block: &Block| {
+            block.symbols == 32767 || block.symbols < 32767 && block.symbols.is_multiple_of(4096)
+        };
         if self.header.os == UNIX { self.when_full(alike) } else { None }
     }
 
