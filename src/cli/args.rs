@@ -104,7 +104,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn limits(&self) -> Limits {
+    /// The limits these arguments name.
+    pub(super) fn limits(&self) -> Limits {
         Limits {
             max_json: self.max_json,
             max_extension: self.max_extension,

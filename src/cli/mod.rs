@@ -4,6 +4,7 @@
 
 mod analyze;
 mod args;
+mod diff;
 mod digest;
 mod exit;
 mod ls;
@@ -39,6 +40,8 @@ enum Command {
     Ls(ls::Args),
     /// Print one digest of an image
     Digest(digest::Args),
+    /// Say why two images differ, and what would make them equal
+    Diff(diff::Args),
 }
 
 /// Runs the program.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, global),
         Command::Ls(args) => ls::run(args, global),
         Command::Digest(args) => digest::run(args, global),
+        Command::Diff(args) => diff::run(args, global),
     };
     result.map_or_else(|error: Error| exit::failure(&error), exit::Outcome::code)
 }

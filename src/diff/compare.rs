@@ -115,11 +115,12 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
         documents: if whole { comparison.documents() } else { Vec::new() },
         images,
     };
-    let raw = left.source.raw().zip(right.source.raw()).filter(|_| whole);
-    let identical = raw.is_some_and(|(l, r)| l == r);
-    if raw.is_some() && !identical && diff.changes().all(|change| change.cause == Cause::Derived) {
-        let size = |bytes: &[u8]| format!("{} B", bytes.len());
-        let (l, r) = raw.map_or((None, None), |(l, r)| (Some(size(l)), Some(size(r))));
+    let archives = left.facts.archive.zip(right.facts.archive).filter(|_| whole);
+    let identical = archives.is_some_and(|(l, r)| l == r);
+    if let Some((l, r)) = archives.filter(|_| !identical)
+        && diff.changes().all(|change| change.cause == Cause::Derived)
+    {
+        let (l, r) = (l.to_string(), r.to_string());
         diff.archive.push(Change::new(Cause::Rule("archive.form"), "bytes around the members", l, r));
     }
     let by_level = |change: &Change| {

@@ -4,6 +4,7 @@
 //! [`FORMATS`]. Nothing here measures, judges or opens anything; writers write where they are told to.
 
 mod format;
+mod diff_format;
 mod diff_text;
 mod json;
 mod listing;
@@ -12,6 +13,7 @@ mod text;
 pub mod wire;
 pub mod wire_diff;
 
+pub use diff_format::{DIFF_FORMATS, DiffFormat};
 pub use format::{FORMATS, Format, Style};
 pub use listing::{ListFormat, Listing};
 pub use reference::reference;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::wire::SCHEMA;
 use crate::{
-    diff::{self, Cause, Change, Diff, EntryDiff, ImageDiff, LayerDiff, Matched, Relation, Sign},
+    diff::{self, Cause, Change, Diff, EntryDiff, ImageDiff, LayerDiff, Matched, Relation},
     digest::Digest,
     escape::{escape, escape_text},
     ladder::{Ladder, Rung},
@@ -262,16 +262,16 @@ fn hint(culprit: &diff::Culprit) -> HintRecord {
 }
 
 /// A value that is a whole JSON text keeps its backslashes; nothing hidden gets through in either.
-fn value(text: &String) -> String {
-    escape_text(text.as_bytes()).replace('\n', "\\n").replace('\t', "\\t")
+fn visible(text: &[u8]) -> String {
+    escape_text(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 fn changes(changes: &[Change]) -> Vec<ChangeRecord> {
     let record = |change: &Change| ChangeRecord {
         cause: change.cause.name(),
         field: shown(&change.field),
-        left: change.left.as_ref().map(value),
-        right: change.right.as_ref().map(value),
+        left: change.left.as_ref().map(|text| visible(text.as_bytes())),
+        right: change.right.as_ref().map(|text| visible(text.as_bytes())),
         hint: diff::culprit(change.field.as_bytes()).filter(|_| change.field.starts_with('/')).map(hint),
     };
     changes.iter().map(record).collect()
@@ -345,10 +345,7 @@ impl LayerDiffRecord {
 
 impl EntryRecord {
     fn of(entry: &EntryDiff) -> EntryRecord {
-        let line = |line: &diff::Line| match line.sign {
-            Sign::Hunk => format!("@{}", value(&String::from_utf8_lossy(&line.text).into_owned())),
-            sign => format!("{}{}", sign.character(), value(&String::from_utf8_lossy(&line.text).into_owned())),
-        };
+        let line = |line: &diff::Line| format!("{}{}", line.sign.character(), visible(&line.text));
         EntryRecord {
             path: escape(&entry.path).into_owned(),
             changes: changes(&entry.changes),
