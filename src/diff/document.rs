@@ -10,7 +10,7 @@ use crate::{
     image::{DocId, ImageGraph},
     json::{self, Node, Value},
     media::Media,
-    rules::{Context, DocumentKind, RULES},
+    rules::{Context, DocumentKind, RULES, Rule},
 };
 
 /// What a document is for.
@@ -174,13 +174,7 @@ impl Search<'_> {
         if derived(self.role, pointer, left, right) {
             return Cause::Derived;
         }
-        if let Some(kind) = self.role.kind()
-            && let Some(rule) = RULES.iter().find(|rule| {
-                rule.field().is_some_and(|field| {
-                    field.covers(kind, pointer) && field.explains(left, right, self.context)
-                })
-            })
-        {
+        if let Some(rule) = self.rule(pointer, left, right) {
             return Cause::Rule(rule.id);
         }
         if let Some(id) = whole(self.role, pointer, left, right) {
@@ -191,6 +185,17 @@ impl Search<'_> {
             (Some(_), None) => Cause::Removed,
             _ => Cause::Content,
         }
+    }
+
+    /// The rule of the least level that explains the difference of a field.
+    fn rule(&self, pointer: &str, left: Option<&Node>, right: Option<&Node>) -> Option<&'static Rule> {
+        let kind = self.role.kind()?;
+        let explains = |rule: &&Rule| {
+            rule.field().is_some_and(|field| {
+                field.covers(kind, pointer) && field.explains(left, right, self.context)
+            })
+        };
+        RULES.iter().filter(explains).min_by_key(|rule| (rule.level.is_none(), rule.level))
     }
 
     /// Compares the elements of an array that belong together.

@@ -66,8 +66,8 @@ impl Page<'_> {
         for place in report.images.iter().filter_map(place) {
             self.line("where", &place)?;
         }
-        for advice in self.advice() {
-            self.line("do", &advice)?;
+        for (i, advice) in self.advice().iter().enumerate() {
+            self.line(if i == 0 { "do" } else { "" }, advice)?;
         }
         for (side, input) in ["A", "B"].into_iter().zip(&report.inputs) {
             let more = input.errors.len().saturating_sub(1);
@@ -112,6 +112,9 @@ impl Page<'_> {
         }
         if causes.contains(&"layer.mtime") && report.verdict == "equalizable" {
             advice.push("or build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true".to_owned());
+        }
+        if report.images.iter().any(|image| image.parts_at == Some(Rung::Layer)) {
+            advice.push("or compress both with the same version of the same tool".to_owned());
         }
         if advice.is_empty() && report.verdict == "different" {
             advice.extend(report.subjects().find(|(_, changes, _)| changes.iter().any(|c| real(c.cause))).map(
@@ -168,7 +171,7 @@ impl Page<'_> {
 
     /// Both ladders; layers that are the same are only counted.
     fn ladder(&mut self, image: &ImageDiffRecord, archive: bool) -> io::Result<()> {
-        let mut same_layers = 0;
+        let (mut same_layers, mut told) = (0, false);
         for rung in &image.rungs {
             let layer = rung.rung == Rung::Layer || rung.rung == Rung::DiffId;
             if rung.rung == Rung::Archive && !archive || rung.left.is_none() && rung.right.is_none() {
@@ -178,7 +181,9 @@ impl Page<'_> {
                 same_layers += usize::from(rung.rung == Rung::DiffId);
                 continue;
             }
-            self.rung(rung, image.parts_at == Some(rung.rung))?;
+            let parts = !told && rung.same == Some(false) && image.parts_at == Some(rung.rung);
+            told |= parts;
+            self.rung(rung, parts)?;
         }
         if same_layers > 0 {
             writeln!(self.out, "   {:<12}  {}", "", count(same_layers, "diff-id is the same", "diff-ids are the same"))?;
@@ -411,11 +416,11 @@ fn is_rule(cause: &str) -> bool {
     cause.contains('.')
 }
 
-/// `2 content, 14 layer.mtime`; what only follows is left to those who ask for more.
+/// `2×content  14×layer.mtime`; what only follows is left to those who ask for more.
 fn causes(causes: &[CauseRecord], verbose: bool) -> String {
     let shown = causes.iter().filter(|cause| verbose || cause.cause != "derived");
-    let words: Vec<String> = shown.map(|cause| format!("{} {}", cause.count, cause.cause)).collect();
-    words.join(", ")
+    let words: Vec<String> = shown.map(|cause| format!("{}×{}", cause.count, cause.cause)).collect();
+    words.join("  ")
 }
 
 /// Where two images part, and which rungs agree.
