@@ -16,6 +16,7 @@ pub mod limits;
 pub mod location;
 pub mod measure;
 pub mod media;
+pub mod normalize;
 pub mod observe;
 pub mod report;
 pub mod rules;

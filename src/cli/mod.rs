@@ -7,6 +7,7 @@ mod args;
 mod digest;
 mod exit;
 mod ls;
+mod normalize;
 mod output;
 mod progress;
 mod verify;
@@ -36,6 +37,8 @@ enum Command {
     Verify(verify::Args),
     /// List the files of an image's layers
     Ls(ls::Args),
+    /// Write an image tarball anew, so that equal builds are equal bytes
+    Normalize(normalize::Args),
     /// Print one digest of an image
     Digest(digest::Args),
 }
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Analyze(args) => analyze::run(args, global),
         Command::Verify(args) => verify::run(args, global),
         Command::Ls(args) => ls::run(args, global),
+        Command::Normalize(args) => normalize::run(args, global),
         Command::Digest(args) => digest::run(args, global),
     };
     result.map_or_else(|error: Error| exit::failure(&error), exit::Outcome::code)
