@@ -7,6 +7,7 @@ use super::{
     exit::Outcome,
     output,
     progress::{self, Progress},
+    remote::{self, Expected},
 };
 use crate::{
     digest::Digest,
@@ -27,8 +28,8 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The digest the image must have
-    #[arg(long, value_name = "DIGEST", value_parser = args::parse_digest)]
-    expected_image_digest: Option<Digest>,
+    #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
+    expected_image_digest: Option<Expected>,
     /// Show documents in full
     #[arg(long)]
     show_contents: bool,
@@ -46,15 +47,24 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
+    let expected = args.expected_image_digest.as_ref();
+    let expected = expected.map(|expected| expected.resolve(args.reading.platform())).transpose()?;
     let source = args.reading.open(&args.file)?;
     let mut request = args.reading.request(args.judging.options(Vec::new())?);
     request.also = Also { archive: true, listing: args.files, file_digests: false };
     let workers = Workers::new(global.threads)?;
-    inspect(&source, &request, &workers, &Progress::new(global), |inspected| print(args, global, inspected))?
+    inspect(&source, &request, &workers, &Progress::new(global), |inspected| {
+        print(args, global, expected, inspected)
+    })?
 }
 
-fn print(args: &Args, global: &Global, inspected: &Inspected<'_>) -> Result<Outcome> {
-    let gate = args.expected_image_digest.map(|expected| gate(inspected, expected));
+fn print(
+    args: &Args,
+    global: &Global,
+    expected: Option<Digest>,
+    inspected: &Inspected<'_>,
+) -> Result<Outcome> {
+    let gate = expected.map(|expected| gate(inspected, expected));
     let report = wire::Report::new("analyze", vec![wire::Input::of(inspected)]);
     let text = args.format.name == "text";
     let reference = report::reference(inspected.graph, inspected.source.outer(), args.show_contents);

@@ -10,6 +10,7 @@ mod ls;
 mod normalize;
 mod output;
 mod progress;
+mod remote;
 mod verify;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use super::{
     exit::Outcome,
     output,
     progress::{self, Progress},
+    remote::{self, Expected},
 };
 use crate::{
     digest::{Algorithm, Digest},
@@ -43,9 +44,9 @@ pub(super) struct Args {
     /// Compare the archives themselves with a file of sha256sum's format, then verify them
     #[arg(short = 'c', long, value_name = "SUMS")]
     checksums: Option<PathBuf>,
-    /// A digest that must be on some rung of the image's ladder; may be repeated
-    #[arg(long, value_name = "DIGEST", value_parser = args::parse_digest)]
-    expect: Vec<Digest>,
+    /// A digest, or an image in a registry, that must be on some rung of the image's ladder; may be repeated
+    #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
+    expect: Vec<Expected>,
     /// Stop at the first input that fails
     #[arg(long)]
     fail_fast: bool,
@@ -66,7 +67,12 @@ struct Task {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
-    let request = args.reading.request(args.judging.options(args.expect.clone())?);
+    let expect = args
+        .expect
+        .iter()
+        .map(|expected| expected.resolve(args.reading.platform()))
+        .collect::<Result<_>>()?;
+    let request = args.reading.request(args.judging.options(expect)?);
     let tasks = tasks(args)?;
     let (workers, progress, stop) =
         (Workers::new(global.threads)?, Progress::new(global), AtomicBool::new(false));

@@ -56,6 +56,7 @@ impl LayerReader {
         let whole = fault.is_none();
         LayerFacts {
             compression,
+            fingerprint: None,
             frames,
             diff_ids: if whole {
                 self.hashers.into_iter().map(|h| DiffId(h.finish())).collect()
@@ -196,5 +197,5 @@ pub(super) fn read(
     };
     advance(packed.get(read..).unwrap_or_default());
     let frames = decoder.frames();
-    reader.finish(compression, frames, fault)
+    LayerFacts { fingerprint: codec::fingerprint(packed), ..reader.finish(compression, frames, fault) }
 }

@@ -3,6 +3,7 @@
 //! Knows ids, grades and wording. Must not know how an oddity is found.
 
 use super::Sink;
+use crate::escape::escape;
 use crate::grade::fault_kinds;
 
 fault_kinds! {
@@ -11,28 +12,28 @@ fault_kinds! {
         // What Go's reader refuses.
         HeaderChecksum Error "tar.header-checksum"
             "a block is no tar header"
-            "Go, Python and libarchive stop here; GNU tar skips to the next block that looks like a header"
+            "Go refuses the archive and Python stops as at its end; GNU tar and libarchive skip to the next header"
         NumberInvalid Error "tar.number-invalid"
             "a number field of a header holds no number"
-            "Go and Python refuse the archive; GNU tar warns and goes on with 0"
+            "Go and libarchive refuse the archive, GNU tar skips the member; Python takes a minus sign"
         NumberOverflow Error "tar.number-overflow"
             "a base-256 number needs more than 64 bits"
-            "Go refuses it; the tar crate keeps the low 64 bits and finds other members"
+            "Go and libarchive refuse the archive, GNU tar skips the member; the tar crate keeps the low 64 bits"
         SizeNegative Error "tar.size-negative"
             "a member's size is negative"
-            "Go refuses it; others take it for 0 or for a huge number"
+            "Go and libarchive refuse the archive, GNU tar skips the member; Python lists it"
         PaxRecord Error "tar.pax-record"
             "an extended header is malformed"
-            "Go refuses it; GNU tar warns and uses the records before the bad one"
+            "Go refuses the archive; GNU tar uses the records before the bad one, libarchive none, Python reads on"
         PaxNul Error "tar.pax-nul"
             "a PAX record holds a NUL where none may be"
-            "Go refuses it; Python and the tar crate keep the NUL, C programs cut the text there"
+            "Go refuses the archive; Python keeps the NUL, GNU tar and libarchive cut the text there"
         PaxNumber Error "tar.pax-number"
             "a PAX record's value is no decimal number"
-            "Go refuses it; Python takes 0, GNU tar warns and keeps the header block's value"
+            "Go refuses the archive; Python takes 0, GNU tar the header block's value, libarchive the leading digits"
         PaxTime Error "tar.pax-time"
             "a PAX record's value is no time"
-            "Go refuses it; Python takes anything that it can turn into a float"
+            "Go refuses the archive; GNU tar and libarchive keep the header block's time, Python takes any float, even NaN"
         SparseMap Error "tar.sparse-map"
             "the map of a sparse file is broken"
             "Go refuses it; what others extract differs from one to the next"
@@ -44,23 +45,23 @@ fault_kinds! {
             "Go stops at 1 MiB (CVE-2025-58183); readers without a limit run out of memory"
         TruncatedHeader Error "tar.truncated-header"
             "the archive stops inside a header"
-            "Go and libarchive report it; Python may take it for the end"
+            "Go and libarchive report it; Python and GNU tar take it for the end"
         TruncatedExtension Error "tar.truncated-extension"
             "the archive stops inside an extension header"
-            "Go, GNU tar and libarchive report it; what it says of its member is lost"
+            "every reader reports it; what it says of its member is lost"
         TruncatedBody Error "tar.truncated-body"
             "the archive stops inside a member's data"
-            "Go reports it once the data is read; who only lists may not notice"
+            "every reader reports it once it gets there; who seeks over the data may not get there"
         ZeroBlockInside Error "tar.zero-block-inside"
             "one zero block, and then more"
-            "Go refuses it; Python and libarchive stop as at the end, GNU tar goes on"
+            "Go refuses the archive; Python, GNU tar and libarchive stop there as at the end"
         // What is hidden from Go's reader, or too much.
         ExtensionWithoutMember Error "tar.extension-without-member"
             "an extension header has no member behind it"
-            "Go drops it silently; GNU tar and libarchive report it or give it to another member"
+            "Go and GNU tar drop it silently at the end, Python and libarchive report it; before a global header Go drops it, and the others apply it"
         ArchiveAfterEnd Error "tar.archive-after-end"
             "more members follow the end marker"
-            "Go and most readers stop at the marker; GNU tar -i and bsdtar with read_concatenated_archives read on"
+            "Go and most readers stop at the marker; GNU tar -i and libarchive's read_concatenated_archives read on"
         PaxSizeBeforeGnu Error "tar.pax-size-before-gnu"
             "a PAX size stands before a GNU long name"
             "Go applies it to the member; readers that apply it to the long name see other members (GHSA-3cv2-h65g-fgmm)"
@@ -70,6 +71,9 @@ fault_kinds! {
         TooManyMembers Error "tar.too-many-members"
             "the archive has more members than the limit"
             "the rest of the archive was not looked at"
+        TooManyDirectories Error "tar.too-many-directories"
+            "the archive has more directories than can be kept track of"
+            "whether whiteouts and members contradict each other was not looked at behind that"
         // Where readers part, or a tool went wrong.
         ChecksumSigned Warning "tar.checksum-signed"
             "a header's checksum is the sum of signed bytes"
@@ -79,10 +83,10 @@ fault_kinds! {
             "Go takes any first byte with the high bit set; Python knows only 0x80 and 0xff"
         NumberNegative Warning "tar.number-negative"
             "mode, owner, group or device number is negative"
-            "readers give it to the kernel as it is, as a huge number, or refuse it"
+            "Go and Python hand it on, libarchive makes a huge number of it, GNU tar reports it"
         HeaderOnlyWithSize Warning "tar.header-only-with-size"
             "a member that holds no data has a size"
-            "Go reads no data, so the next block is a header; the tar crate and others skip that many bytes"
+            "Go reads no data, so the next block is a header; GNU tar skips as many bytes for some types, the tar crate for all"
         GnuTimes Warning "tar.gnu-times"
             "a GNU header has times where ustar has its prefix"
             "Python takes the times for a prefix and lists another name"
@@ -92,45 +96,48 @@ fault_kinds! {
         StrayPrefix Warning "tar.stray-prefix"
             "a header without ustar magic has bytes where ustar has its prefix"
             "Python puts them before the name; Go, GNU tar and libarchive ignore them"
+        GnuRealSize Warning "tar.gnu-real-size"
+            "a GNU header of a file that is not sparse states a real size"
+            "libarchive takes it for the file's size; Go, Python and GNU tar ignore it"
         PaxDuplicateKey Warning "tar.pax-duplicate-key"
             "an extended header has one keyword twice"
-            "in Go, Python and GNU tar the last one wins, in the tar crate the first for some fields"
+            "in Go, Python, GNU tar and libarchive the last one wins, in the tar crate the first for some fields"
         PaxRepeated Warning "tar.pax-repeated"
             "a member has several extended headers"
-            "Go takes the last alone; Python and others merge them"
+            "Go and GNU tar take the last alone, Python the first"
         PaxEmpty Warning "tar.pax-empty"
             "a PAX record for a header field is empty"
-            "Go keeps the header block's value, as POSIX asks; Python takes the empty one"
+            "Go and libarchive keep the header block's value, as POSIX asks; Python and GNU tar take the empty one"
         PaxNumberForm Warning "tar.pax-number-form"
             "a PAX number has a sign or leading zeros"
-            "Go takes it as decimal; stricter readers refuse it"
+            "Go, Python and libarchive take it as decimal; GNU tar refuses a plus sign"
         PaxGlobalField Warning "tar.pax-global-field"
             "a global header sets fields of members"
-            "Go applies nothing of it; Python, GNU tar and libarchive apply it to all members behind it"
+            "Go and libarchive apply nothing of it; Python and GNU tar apply it to all members behind it"
         PaxGnuMix Warning "tar.pax-gnu-mix"
             "a member has both PAX and GNU extension headers"
-            "in Go the GNU name wins and the PAX size counts; in others the last header wins, or the size counts for the GNU header"
+            "in Go the GNU name wins; in Python, GNU tar and libarchive the PAX path does"
         GnuLongEmpty Warning "tar.gnu-long-empty"
             "a GNU long name is empty"
-            "Go keeps the header block's name; others list an empty one"
+            "Go keeps the header block's name; Python and GNU tar list an empty one, libarchive skips the member"
         GnuLongNul Warning "tar.gnu-long-nul"
             "a GNU long name goes on behind a NUL"
             "Go cuts it at the NUL; the tar crate keeps all of it"
         GnuLongRepeated Warning "tar.gnu-long-repeated"
             "a member has several GNU long names"
-            "Go takes the last; Python takes the first"
+            "Go, GNU tar and libarchive take the last; Python takes the first"
         SparseVersion Warning "tar.sparse-version"
             "a sparse file of a version that is not known"
-            "Go takes it for a plain file; Python and GNU tar do as they please with its records"
+            "Go takes it for a plain file; Python and GNU tar apply the real name and size"
         TruncatedPadding Warning "tar.truncated-padding"
             "the archive stops inside padding"
-            "all data is there, so Go is content; GNU tar and libarchive report it"
+            "all data is there, so Go is content; Python, GNU tar and libarchive report it"
         EndMarkerMissing Warning "tar.end-marker-missing"
             "the archive has no end marker"
             "nobody can tell whether it was cut at a member's end; umoci insert writes such layers"
         EndMarkerHalf Warning "tar.end-marker-half"
             "the archive ends after one zero block"
-            "pOSIX asks for two; Go is content, GNU tar warns"
+            "pOSIX asks for two; only GNU tar says a word"
         DataAfterEnd Warning "tar.data-after-end"
             "bytes that are no member follow the end marker"
             "no reader looks at them, yet every digest of the archive covers them"
@@ -194,7 +201,7 @@ fault_kinds! {
             "a path is there and whited out in one layer"
             "whiteouts are for lower layers, so the path stays in containerd; others go by the order"
         WhiteoutDot Warning "tar.whiteout-dot"
-            "a whiteout of nothing, of . or of "
+            "a whiteout of nothing or of a dot directory"
             "an engine that does not refuse it removes a directory it should not"
         WhiteoutWithData Warning "tar.whiteout-with-data"
             "a whiteout that is no empty file"
@@ -255,7 +262,7 @@ pub struct Anomaly {
     pub kind: AnomalyKind,
     /// Where it is, in bytes from the archive's beginning.
     pub offset: u64,
-    /// The member it concerns, as far as it is known; raw bytes.
+    /// The member it concerns, as far as it is known; raw bytes, at most [`MAX_NAME`].
     pub name: Vec<u8>,
     /// The values that matter, in words; names inside are escaped.
     pub detail: String,
@@ -264,17 +271,33 @@ pub struct Anomaly {
 /// How many anomalies of one kind are told one by one; the rest is told as a count when the archive ends.
 pub const TOLD_SINGLY: u64 = 32;
 
+/// How many bytes of a name an anomaly keeps: a name may be a MiB long, and a hostile archive full of them.
+pub const MAX_NAME: usize = 1024;
+
+/// Longest text from a file that is quoted in a detail, in bytes.
+const MAX_QUOTE: usize = 256;
+
+/// Text from a file as a detail shows it: escaped, and cut where it is long.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    match bytes.get(..MAX_QUOTE) {
+        Some(start) if start.len() < bytes.len() => format!("{}…", escape(start)),
+        _ => escape(bytes).into_owned(),
+    }
+}
+
 /// Passes anomalies on, and counts where they get too many.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     counts: [u64; AnomalyKind::ALL.len()],
 }
 
-impl Tally {
-    pub(super) fn new() -> Tally {
+impl Default for Tally {
+    fn default() -> Tally {
         Tally { counts: [0; AnomalyKind::ALL.len()] }
     }
+}
 
+impl Tally {
     /// Tells of an anomaly, unless there were enough of its kind.
     pub(super) fn tell(
         &mut self,
@@ -287,7 +310,8 @@ impl Tally {
         let Some(count) = self.counts.get_mut(kind as usize) else { return };
         *count = count.saturating_add(1);
         if *count <= TOLD_SINGLY {
-            sink.anomaly(Anomaly { kind, offset, name: name.to_vec(), detail: detail() });
+            let name = name.get(..MAX_NAME).unwrap_or(name).to_vec();
+            sink.anomaly(Anomaly { kind, offset, name, detail: detail() });
         }
     }
 

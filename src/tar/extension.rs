@@ -3,11 +3,10 @@
 //! Knows which extension overrides which, as in Go's archive/tar. Must not know how bytes arrive.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
 
-use super::anomaly::{AnomalyKind, Fault};
+use super::anomaly::{AnomalyKind, Fault, shown};
 use super::header::{Dialects, Header, is_zero, until_nul};
 use super::member::{GlobalHeader, Record, XATTR_PREFIX};
 use super::pax;
-use crate::escape::escape;
 use crate::limits::Limits;
 
 /// An extension header whose body is to come.
@@ -75,10 +74,10 @@ impl Pending {
         }
         let records = pax::parse(body)?;
         if let Some(key) = &records.duplicate {
-            tell(AnomalyKind::PaxDuplicateKey, format!("the keyword {} stands more than once", escape(key)));
+            tell(AnomalyKind::PaxDuplicateKey, format!("the keyword {} stands more than once", shown(key)));
         }
         if let Some((key, _)) = records.list.iter().find(|(_, value)| value.contains(&b'\n')) {
-            tell(AnomalyKind::PaxNewline, format!("in the value of {}", escape(key)));
+            tell(AnomalyKind::PaxNewline, format!("in the value of {}", shown(key)));
         }
         if typeflag == b'x' {
             if self.records.is_some() {
@@ -94,7 +93,7 @@ impl Pending {
         let effective = records.list.iter().find(|(key, _)| is_effective(key));
         match effective {
             Some((key, _)) => {
-                let detail = format!("it sets {} for all members behind it", escape(key));
+                let detail = format!("it sets {} for all members behind it", shown(key));
                 tell(AnomalyKind::PaxGlobalField, detail);
             }
             None => tell(AnomalyKind::PaxGlobal, format!("{} records", records.list.len())),
@@ -110,8 +109,7 @@ impl Pending {
         };
         let stated = self.records.iter().flatten().find(|(key, value)| key == b"size" && !value.is_empty());
         if let Some((_, size)) = stated {
-            let detail =
-                format!("the record says {} bytes, the long {what} has {}", escape(size), body.len());
+            let detail = format!("the record says {} bytes, the long {what} has {}", shown(size), body.len());
             tell(AnomalyKind::PaxSizeBeforeGnu, detail);
         }
         let text = until_nul(body);
@@ -119,7 +117,7 @@ impl Pending {
             tell(AnomalyKind::GnuLongEmpty, format!("the {what} is empty, so the header block's counts"));
         }
         if !is_zero(body.get(text.len()..).unwrap_or_default()) {
-            let detail = format!("the {what} is {}, its body has {} bytes", escape(text), body.len());
+            let detail = format!("the {what} is {}, its body has {} bytes", shown(text), body.len());
             tell(AnomalyKind::GnuLongNul, detail);
         }
         if slot.replace(text.to_vec()).is_some() {

@@ -79,6 +79,8 @@ pub(super) struct Header<'a> {
     pub(super) odd_lead: bool,
     /// The prefix was found where GNU headers have times.
     pub(super) gnu_prefix: bool,
+    /// A GNU header of no sparse file has a real size.
+    pub(super) gnu_real_size: bool,
     /// Bytes stand where ustar has its prefix, and the magic says that it has none.
     pub(super) stray_prefix: bool,
 }
@@ -95,7 +97,8 @@ fn field<const AT: usize, const LEN: usize>(block: &[u8; BLOCK]) -> &[u8; LEN] {
 
 /// The bytes before the first NUL, or all of them.
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    bytes.get(..end).unwrap_or_default()
 }
 
 impl<'a> Header<'a> {
@@ -129,9 +132,10 @@ impl<'a> Header<'a> {
             dialects: Dialects::NONE,
             signed,
             hidden: has_bytes_after_nul(name) || has_bytes_after_nul(link),
-            blank: numbers.iter().any(|number| is_zero(number)),
+            blank: numbers.iter().any(|number| number.first() == Some(&0) && is_zero(number)),
             odd_lead: numbers.iter().any(|number| matches!(number.first(), Some(0x81..=0xfe))),
             gnu_prefix: false,
+            gnu_real_size: false,
             stray_prefix: magic == Magic::V7 && !is_zero(field::<345, 155>(block)),
         };
         if magic == Magic::V7 {
@@ -163,6 +167,7 @@ impl<'a> Header<'a> {
     /// Old GNU headers have times where ustar has the prefix. Go before 1.8 wrote a prefix there nonetheless, and
     /// Go's reader takes it for one where it is no pair of numbers.
     fn read_gnu_times(&mut self, block: &'a [u8; BLOCK]) {
+        self.gnu_real_size = self.typeflag != b'S' && !is_zero(field::<483, 12>(block));
         let time = |field: &[u8; 12]| match field.first() {
             Some(0) | None => Ok(None),
             Some(_) => number(field).map(Some),
@@ -181,6 +186,17 @@ impl<'a> Header<'a> {
                 self.gnu_prefix = true;
             }
         }
+    }
+
+    /// Whether anything about the block is worth a word.
+    pub(super) fn is_odd(&self) -> bool {
+        self.signed
+            | self.hidden
+            | self.blank
+            | self.odd_lead
+            | self.gnu_prefix
+            | self.gnu_real_size
+            | self.stray_prefix
     }
 
     /// The name with its prefix.
@@ -219,30 +235,31 @@ pub(super) fn is_header(block: &[u8; BLOCK]) -> bool {
 /// Whether only the signed sum is right, and whether the block is all ASCII.
 fn verify_checksum(block: &[u8; BLOCK]) -> Result<(bool, bool), Fault> {
     let stated = field::<148, 8>(block);
-    let sums = |bytes: &[u8]| {
-        bytes.iter().fold((0_u32, 0_u32), |(sum, high), byte| {
-            (sum.wrapping_add(u32::from(*byte)), high.wrapping_add(u32::from(byte >> 7)))
-        })
+    // Two plain folds, since compilers turn those into vector code; no sum of 512 bytes can wrap.
+    let sum = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    let ascii = block.iter().fold(0, |all, byte| all | byte) < 0x80;
+    // The checksum itself counts as eight spaces.
+    let unsigned = sum(block).wrapping_sub(sum(stated)).wrapping_add(8 * 32);
+    let Some(value) = octal(stated) else {
+        let detail = "the checksum field holds no octal number".into();
+        return Err(Fault::new(AnomalyKind::HeaderChecksum, detail));
     };
-    // The checksum counts as eight spaces. No sum can wrap: 512 × 255 is far below 2^32.
-    let ((sum, high), (stated_sum, stated_high)) = (sums(block), sums(stated));
-    let unsigned = i64::from(sum.wrapping_sub(stated_sum).wrapping_add(8 * 32));
-    let signed = unsigned.wrapping_sub(i64::from(high.wrapping_sub(stated_high)).wrapping_mul(256));
-    match octal(stated) {
-        Some(sum) if sum == unsigned => Ok((false, high == 0)),
-        Some(sum) if sum == signed => Ok((true, high == 0)),
-        Some(sum) => Err(Fault::new(
-            AnomalyKind::HeaderChecksum,
-            format!("the block says {sum}, its bytes make {unsigned}"),
-        )),
-        None => {
-            Err(Fault::new(AnomalyKind::HeaderChecksum, "the checksum field holds no octal number".into()))
-        }
+    if value == i64::from(unsigned) {
+        return Ok((false, ascii));
     }
+    let high =
+        |bytes: &[u8]| bytes.iter().fold(0_u32, |count, byte| count.wrapping_add(u32::from(byte >> 7)));
+    let excess = high(block).wrapping_sub(high(stated)).wrapping_mul(256);
+    if value == i64::from(unsigned).wrapping_sub(i64::from(excess)) {
+        return Ok((true, ascii));
+    }
+    let detail = format!("the block says {value}, its bytes make {unsigned}");
+    Err(Fault::new(AnomalyKind::HeaderChecksum, detail))
 }
 
 fn has_bytes_after_nul(bytes: &[u8]) -> bool {
-    !is_zero(bytes.get(until_nul(bytes).len()..).unwrap_or_default())
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    !is_zero(bytes.get(end..).unwrap_or_default())
 }
 
 /// Why a number field cannot be read.
@@ -280,17 +297,17 @@ pub(super) fn number(bytes: &[u8]) -> Result<i64, NumberError> {
     Ok(if negative { !value } else { value })
 }
 
-/// Octal digits, with NULs and spaces around them; nothing is 0. `None` if anything else stands there.
+/// Octal digits, with NULs and spaces around them; nothing is 0. `None` if anything else stands there. No field has
+/// more than twelve bytes, so no number is too large.
 fn octal(bytes: &[u8]) -> Option<i64> {
     let is_filler = |byte: &u8| matches!(byte, b' ' | 0);
-    let Some(start) = bytes.iter().position(|byte| !is_filler(byte)) else { return Some(0) };
-    let end = bytes.iter().rposition(|byte| !is_filler(byte))?;
-    let mut value: i64 = 0;
-    for byte in until_nul(bytes.get(start..=end)?) {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 8)?;
-        value = value.checked_mul(8)?.checked_add(i64::from(digit))?;
-    }
-    Some(value)
+    let start = bytes.iter().take_while(|byte| is_filler(byte)).count();
+    let filler_behind = bytes.iter().rev().take_while(|byte| is_filler(byte)).count();
+    let text = bytes.get(start..bytes.len().saturating_sub(filler_behind)).unwrap_or_default();
+    until_nul(text).iter().try_fold(0_i64, |value, byte| match byte {
+        b'0'..=b'7' => Some(value << 3 | i64::from(byte & 7)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
 
 use super::BLOCK;
-use super::anomaly::{AnomalyKind, Fault};
+use super::anomaly::{AnomalyKind, Fault, shown};
 use super::extension::{Pending, negative_size};
 use super::header::{self, Header, Magic};
 use super::member::{Kind, Member, Timestamp};
 use super::pax;
 use super::sparse::{self, BodyMap, GnuMap, PaxFormat, Segments};
-use crate::escape::escape;
 
 /// Largest size that fits into a header's octal field; above it a PAX size is needed.
 const MAX_OCTAL_SIZE: i64 = 0o777_7777_7777;
@@ -47,6 +46,7 @@ pub(super) fn header_oddities(header: &Header) -> impl Iterator<Item = (AnomalyK
         (header.signed, AnomalyKind::ChecksumSigned, "only the sum of signed bytes matches"),
         (header.odd_lead, AnomalyKind::NumberLead, "a base-256 number begins with neither 0x80 nor 0xff"),
         (header.gnu_prefix, AnomalyKind::GnuPrefix, "the bytes where the times belong are no numbers"),
+        (header.gnu_real_size, AnomalyKind::GnuRealSize, ""),
         (header.stray_prefix, prefix, ""),
         (header.hidden, AnomalyKind::BytesAfterNul, "in the name or the link target"),
         (header.blank, AnomalyKind::NumberBlank, "read as 0"),
@@ -136,11 +136,11 @@ fn apply_records(
         }
         let text = || value.clone();
         let number = || {
-            let bad = || Fault::new(AnomalyKind::PaxNumber, format!("{} {}", escape(key), escape(value)));
+            let bad = || Fault::new(AnomalyKind::PaxNumber, format!("{} {}", shown(key), shown(value)));
             pax::parse_int(value).ok_or_else(bad)
         };
         let time = || {
-            let bad = || Fault::new(AnomalyKind::PaxTime, format!("{} {}", escape(key), escape(value)));
+            let bad = || Fault::new(AnomalyKind::PaxTime, format!("{} {}", shown(key), shown(value)));
             pax::parse_time(value).ok_or_else(bad)
         };
         match key.as_slice() {
@@ -163,7 +163,7 @@ fn apply_records(
         }
     }
     for (kind, key) in odd {
-        tell(member, kind, format!("the record {}", escape(key)));
+        tell(member, kind, format!("the record {}", shown(key)));
     }
     if size != header_size && size <= MAX_OCTAL_SIZE {
         let detail = format!("the record says {size} bytes, the header block {header_size}");

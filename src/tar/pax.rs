@@ -3,9 +3,8 @@
 //! Knows the grammar as Go's archive/tar reads it. Must not know of blocks or members.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
 
-use super::anomaly::{AnomalyKind, Fault};
+use super::anomaly::{AnomalyKind, Fault, shown};
 use super::member::{Record, Timestamp};
-use crate::escape::escape;
 
 /// Shortest record there can be: length, space, keyword, equals sign, newline.
 const MIN_RECORD: i64 = 5;
@@ -95,7 +94,7 @@ fn parse_record(body: &[u8]) -> Result<(RawRecord<'_>, &[u8]), Fault> {
         return Err(broken("the keyword is empty"));
     }
     if has_forbidden_nul(key, value) {
-        let detail = format!("a NUL in the record {}", escape(key));
+        let detail = format!("a NUL in the record {}", shown(key));
         return Err(Fault::new(AnomalyKind::PaxNul, detail));
     }
     Ok(((key, value), rest))
@@ -237,7 +236,7 @@ mod tests {
             (b"12 path=a\0b\n", AnomalyKind::PaxNul),
             (b"12 a\0b=path\n", AnomalyKind::PaxNul),
         ] {
-            assert_eq!(list(body), Err(kind), "{}", escape(body));
+            assert_eq!(list(body), Err(kind), "{}", shown(body));
         }
         assert!(list(b"14 other=a\0bc\n").is_ok(), "only names must be free of NULs");
     }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "nothing is outside a test binary")]
 
+mod actions;
+mod build;
 mod builder;
 mod fixtures;
+mod hostile;
 mod support;
