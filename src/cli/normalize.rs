@@ -1,9 +1,6 @@
 //! `normalize`: an image tarball written anew, so that equal builds are equal bytes.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, ValueEnum};
 use serde::Serialize;

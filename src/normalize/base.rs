@@ -62,14 +62,13 @@ impl Base {
     }
 
     /// How many steps of a configuration's history are the base image's: as many as its own history has, or, if only
-    /// its layers are known, up to the last of these.
-    pub(super) fn steps(&self, config: &Config) -> usize {
+    /// its layers are known, up to the last of these, which are the first `layers`.
+    pub(super) fn steps(&self, config: &Config, layers: usize) -> usize {
         let diff_ids: Vec<DiffId> = config.diff_ids.iter().map_while(|id| *id).collect();
         let known = self.histories.iter().filter(|(base, _)| diff_ids.starts_with(base));
         if let Some((_, steps)) = known.max_by_key(|(base, _)| base.len()) {
             return *steps;
         }
-        let layers = diff_ids.iter().take_while(|id| self.digests.contains(&id.0)).count();
         let history = config.history.as_deref().unwrap_or_default();
         let last = history.iter().enumerate().filter(|(_, step)| !step.empty_layer).take(layers).last();
         last.map_or(0, |(position, _)| position + 1)

@@ -18,7 +18,7 @@ use crate::{
     digest::{Algorithm, Digest},
     error::{Error, ErrorKind, Result},
     escape::escape,
-    image::{BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Manifest, Node as DocNode},
+    image::{BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Layer, Manifest, Node as DocNode},
     json::{self, Edits, Field, Node, Value},
     ladder::Rung,
     limits::Limits,
@@ -130,7 +130,9 @@ impl<'d> Documents<'d> {
         let image = graph.images.iter().find(|i| i.config == Some(id) && i.kind == ImageKind::Image);
         let (Some(image), Some(root)) = (image, &graph.document(id).root) else { return Ok(None) };
         let mut edits = Edits::new();
-        let kept = graph.config(image).map_or(0, |config| self.base.steps(config));
+        let of_base = |layer: &&Layer| layer.blob.is_some_and(|blob| self.layers.is_base(blob));
+        let below = image.layers.iter().take_while(of_base).count();
+        let kept = graph.config(image).map_or(0, |config| self.base.steps(config, below));
         let history = root.get("history").and_then(|node| node.array().ok()).unwrap_or_default();
         let kept: Vec<Range<usize>> = history.iter().take(kept).map(|step| step.span.clone()).collect();
         self.fields(id, DocumentKind::Config, root, &mut edits, |_, span| {

@@ -4,9 +4,9 @@
 
 use crate::json::{Field, Node, Value, quote};
 
-/// The one order of the keys of manifests, indexes, descriptors and platforms, close to that of the structs in the
+/// The one order of the keys of manifests, indexes, descriptors, platforms and `manifest.json`, close to that of the structs in the
 /// specification's Go module. Other keys follow, sorted.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "schemaVersion",
     "mediaType",
     "artifactType",
@@ -26,7 +26,9 @@ const ORDER: [&str; 20] = [
     "os.features",
     "variant",
     "features",
-    "imageLayoutVersion",
+    "Config",
+    "RepoTags",
+    "Layers",
 ];
 
 /// Prints a document.

@@ -35,6 +35,8 @@ pub(super) struct Layers {
 
 /// What became of one layer.
 struct Fate {
+    /// Whether it is a base image's.
+    base: bool,
     rewritten: Option<Rewritten>,
     /// Digests of the blob as it was.
     digests: Vec<Digest>,
@@ -89,6 +91,11 @@ impl Layers {
     /// The layer that took a blob's place.
     pub(super) fn rewritten(&self, blob: BlobId) -> Option<&Rewritten> {
         self.fates.get(&blob)?.rewritten.as_ref()
+    }
+
+    /// Whether a layer is a base image's.
+    pub(super) fn is_base(&self, blob: BlobId) -> bool {
+        self.fates.get(&blob).is_some_and(|fate| fate.base)
     }
 
     /// All that were rewritten.
@@ -151,10 +158,10 @@ impl Job<'_, '_> {
         if !digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256) {
             digests.push(Digest::of(Algorithm::Sha256, bytes));
         }
-        let kept = Fate { rewritten: None, digests, diff_ids };
+        let kept = Fate { base: false, rewritten: None, digests, diff_ids };
         let ours = kept.digests.iter().copied().chain(kept.diff_ids.iter().map(|id| id.0));
         if self.options.base.has(ours) {
-            return Ok((kept, None));
+            return Ok((Fate { base: true, ..kept }, None));
         }
         let opaque = self.graph.images.iter().flat_map(|image| &image.layers).any(|layer| {
             layer.blob == Some(blob) && matches!(layer.media, Media::Layer { packing: Packing::Unknown, .. })

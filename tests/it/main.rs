@@ -8,4 +8,5 @@ mod build;
 mod builder;
 mod fixtures;
 mod hostile;
+mod normalize;
 mod support;
