@@ -18,6 +18,7 @@ pub mod limits;
 pub mod location;
 pub mod measure;
 pub mod media;
+pub mod normalize;
 pub mod observe;
 #[cfg(feature = "registry")]
 pub mod registry;

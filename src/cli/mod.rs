@@ -8,6 +8,7 @@ mod diff;
 mod digest;
 mod exit;
 mod ls;
+mod normalize;
 mod output;
 mod progress;
 mod remote;
@@ -38,6 +39,8 @@ enum Command {
     Verify(verify::Args),
     /// List the files of an image's layers
     Ls(ls::Args),
+    /// Write an image tarball anew, so that equal builds are equal bytes
+    Normalize(normalize::Args),
     /// Print one digest of an image
     Digest(digest::Args),
     /// Say why two images differ, and what would make them equal
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Analyze(args) => analyze::run(args, global),
         Command::Verify(args) => verify::run(args, global),
         Command::Ls(args) => ls::run(args, global),
+        Command::Normalize(args) => normalize::run(args, global),
         Command::Digest(args) => digest::run(args, global),
         Command::Diff(args) => diff::run(args, global),
     };

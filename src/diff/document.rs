@@ -120,11 +120,41 @@ pub(super) fn compare(
     if found.unlisted > 0 {
         changes.push(Change::new(Cause::Content, format!("{} more", found.unlisted), None, None));
     }
-    if changes.is_empty() {
-        let size = |side: Text<'_>| format!("{} B", side.raw.len());
-        changes.push(Change::new(role.form(), "JSON formatting", size(left), size(right)));
+    let form = |side: Text<'_>, root: &Node| {
+        let spaces = if spaced(side.raw, root) { "with" } else { "without" };
+        format!("{spaces} white space, {} B", side.raw.len())
+    };
+    if changes.is_empty() || spaced(left.raw, a) != spaced(right.raw, b) || !same_order(a, b) {
+        changes.push(Change::new(role.form(), "JSON formatting", form(left, a), form(right, b)));
     }
     changes
+}
+
+/// Whether there is white space before the first key: writers put it everywhere or nowhere.
+fn spaced(raw: &[u8], root: &Node) -> bool {
+    let first = root.object().ok().and_then(<[json::Field]>::first);
+    let gap = first.and_then(|field| raw.get(root.span.start..field.key_span.start));
+    gap.is_some_and(|gap| gap.len() > 1)
+}
+
+/// Whether keys that both objects have stand in the same order, everywhere.
+fn same_order(a: &Node, b: &Node) -> bool {
+    match (&a.value, &b.value) {
+        (Value::Object(left), Value::Object(right)) => {
+            let mut pairing = Pairing::new(left.len(), right.len());
+            let keys = |fields: &'_ [json::Field]| -> Vec<Option<String>> {
+                fields.iter().map(|field| Some(field.key.clone())).collect()
+            };
+            pairing.by_key(keys(left), keys(right));
+            super::pair::moved(&pairing.pairs()).is_empty()
+                && pairing.joined().all(|(l, r)| {
+                    let both = left.get(l).zip(right.get(r));
+                    both.is_none_or(|(l, r)| same_order(&l.node, &r.node))
+                })
+        }
+        (Value::Array(left), Value::Array(right)) => left.iter().zip(right).all(|(a, b)| same_order(a, b)),
+        _ => true,
+    }
 }
 
 struct Search<'s> {

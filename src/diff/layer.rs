@@ -13,7 +13,10 @@ use super::{
     show::{self, count},
 };
 use crate::{
-    codec::{self, Compression, fingerprint},
+    codec::{
+        self, Compression,
+        fingerprint::{self, Fingerprint, Maker},
+    },
     digest::Digest,
     escape::escape,
     image::BlobId,
@@ -176,22 +179,17 @@ fn headers(facts: &LayerFacts) -> Option<String> {
 /// What differs between two blobs with one stream: all of it is the encoder's.
 pub(super) fn encodings(left: &[u8], right: &[u8]) -> Vec<Change> {
     let mut changes = envelopes(left, right);
-    let maker = |blob: &[u8]| {
-        let made = fingerprint::fingerprint(blob)?;
-        Some(format!("{}, {} B", made.maker, blob.len()))
-    };
-    let (a, b) = (maker(left), maker(right));
-    if codec::sniff(left) == codec::sniff(right) {
+    if changes.is_empty() {
         let size = |blob: &[u8]| format!("{} B", blob.len());
-        let (a, b) = (a.unwrap_or_else(|| size(left)), b.unwrap_or_else(|| size(right)));
-        changes.push(Change::new(Cause::Rule("layer.encoding"), "made by", a, b));
+        changes.push(Change::new(ENCODING, "compressed bytes", size(left), size(right)));
     }
     changes
 }
 
-/// The fields of gzip headers, and what blobs are compressed with at all.
+const ENCODING: Cause = Cause::Rule("layer.encoding");
+
+/// What blobs are compressed with, and by whom: fields of gzip headers, and the encoder where it can be told.
 pub(super) fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
-    const ENCODING: Cause = Cause::Rule("layer.encoding");
     let (a, b) = (codec::sniff(left), codec::sniff(right));
     if a != b {
         let text = |compression: Compression, blob: &[u8]| format!("{}, {} B", compression.name(), blob.len());
@@ -211,11 +209,14 @@ pub(super) fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
         other => other.to_string(),
     };
     let name = |name: &Option<Vec<u8>>| name.as_deref().map(show::lossless);
+    let told = l.maker != Maker::Unknown && r.maker != Maker::Unknown && l.maker != r.maker;
+    let maker = |made: &Fingerprint, blob: &[u8]| told.then(|| format!("{}, {} B", made.maker, blob.len()));
     let fields = [
         ("gzip MTIME", Some(l.mtime.to_string()), Some(r.mtime.to_string())),
         ("gzip FNAME", name(&l.file_name), name(&r.file_name)),
         ("gzip OS", Some(os(l.os)), Some(os(r.os))),
         ("gzip XFL", Some(level(l.extra_flags)), Some(level(r.extra_flags))),
+        ("made by", maker(&l, left), maker(&r, right)),
     ];
     let differ = fields.into_iter().filter(|(_, l, r)| l != r);
     differ.map(|(field, l, r)| Change::new(ENCODING, field, l, r)).collect()

@@ -1,7 +1,7 @@
 //! Rules about fields of a layer's members.
 
 use super::Context;
-use crate::tar::{Dialect, Member, Timestamp, XATTR_PREFIX};
+use crate::tar::{Dialect, Kind, Member, Timestamp, XATTR_PREFIX};
 
 /// Brings some fields of a member to their canonical form.
 #[derive(Clone, Copy, Debug)]
@@ -107,5 +107,31 @@ pub(super) const XATTR_ORDER: MemberCanon = MemberCanon {
         sorted_a.sort();
         sorted_b.sort();
         sorted_a != sorted_b || order(a) == order(b)
+    },
+};
+
+fn is_link(member: &Member) -> bool {
+    matches!(member.kind, Kind::Hardlink | Kind::Symlink)
+}
+
+fn is_device(member: &Member) -> bool {
+    matches!(member.kind, Kind::CharDevice | Kind::BlockDevice)
+}
+
+pub(super) const UNUSED_FIELDS: MemberCanon = MemberCanon {
+    apply: |member, _| {
+        if !is_link(member) {
+            member.link.clear();
+        }
+        if !is_device(member) {
+            (member.devmajor, member.devminor) = (0, 0);
+        }
+    },
+    same: |a, b| {
+        let link = |member: &Member| if is_link(member) { Vec::new() } else { member.link.clone() };
+        let device = |member: &Member| {
+            if is_device(member) { (0, 0) } else { (member.devmajor, member.devminor) }
+        };
+        link(a) == link(b) && device(a) == device(b)
     },
 };

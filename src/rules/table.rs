@@ -256,6 +256,16 @@ pub const RULES: &[Rule] = &[
         canon: Canon::Member(member::DIALECT),
     },
     Rule {
+        id: "layer.unused-fields",
+        scope: Scope::Layer,
+        level: Some(Level::Canonical),
+        title: "link targets of members that are no links, and device numbers of what is no device, are blank",
+        why: "GNU tar and Python write what the file system or the last member had",
+        loses: "what no reader looks at",
+        elsewhere: NOTHING,
+        canon: Canon::Member(member::UNUSED_FIELDS),
+    },
+    Rule {
         id: "layer.xattr-order",
         scope: Scope::Layer,
         level: Some(Level::Canonical),
