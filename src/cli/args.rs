@@ -112,7 +112,8 @@ fn limit(what: &str, default: u64) -> String {
 }
 
 impl Reading {
-    fn limits(&self) -> Limits {
+    /// The limits these arguments name.
+    pub(super) fn limits(&self) -> Limits {
         Limits {
             max_json: self.max_json.unwrap_or(self.usual.max_json),
             max_extension: self.max_extension.unwrap_or(self.usual.max_extension),

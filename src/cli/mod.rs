@@ -5,12 +5,14 @@
 mod analyze;
 mod args;
 mod completions;
+mod diff;
 mod digest;
 mod exit;
 mod inputs;
 mod ls;
 mod man;
 mod merge;
+mod normalize;
 mod output;
 mod progress;
 mod remote;
@@ -61,6 +63,10 @@ enum Command {
     Verify(verify::Args),
     /// List the files of an image's layers
     Ls(ls::Args),
+    /// Say why two images differ, and what would make them equal
+    Diff(diff::Args),
+    /// Write an image tarball anew, so that equal builds are equal bytes
+    Normalize(normalize::Args),
     /// Print one digest of an image
     Digest(digest::Args),
     /// Put the reports of several machines together
@@ -85,10 +91,12 @@ pub fn main() -> ExitCode {
         Command::Analyze(args) => analyze::run(args, global),
         Command::Verify(args) => verify::run(args, global),
         Command::Ls(args) => ls::run(args, global),
+        Command::Normalize(args) => normalize::run(args, global),
         Command::Digest(args) => digest::run(args, global),
         Command::Merge(args) => merge::run(args, global),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
+        Command::Diff(args) => diff::run(args, global),
     };
     result.map_or_else(|error: Error| exit::failure(&error), exit::Outcome::code)
 }

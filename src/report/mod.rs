@@ -7,6 +7,8 @@ mod attestation;
 mod format;
 mod github;
 pub mod html;
+mod diff_format;
+mod diff_text;
 mod json;
 mod junit;
 mod listing;
@@ -20,7 +22,9 @@ mod sha256sum;
 mod table;
 mod text;
 pub mod wire;
+pub mod wire_diff;
 
+pub use diff_format::{DIFF_FORMATS, DiffFormat};
 pub use format::{FORMATS, Form, Format, Output, Reports, Stream, Style};
 pub use listing::{ListFormat, Listing};
 pub use merge::Merge;

@@ -29,10 +29,10 @@ fn end(_: &Header, summary: &Summary, style: &Style, out: &mut dyn Write) -> io:
 
 /// Colours, where they may be used.
 #[derive(Clone, Copy)]
-struct Paint(bool);
+pub(super) struct Paint(pub(super) bool);
 
 impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
+    pub(super) fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
