@@ -194,8 +194,14 @@ impl<'a> EntryIndex<'a> {
     }
 
     fn walk(&mut self, bytes: &[u8], limits: &Limits) {
+        const HEAD: usize = 1 << 20;
         let mut walker = Walker::new(limits);
-        walker.feed(bytes, self);
+        let (head, rest) = bytes.split_at(bytes.len().min(HEAD));
+        walker.feed(head, self);
+        // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be huge.
+        if !walker.is_over_and_empty() {
+            walker.feed(rest, self);
+        }
         self.outcome = Some(walker.finish(self));
     }
 

@@ -6,7 +6,10 @@
 mod builder;
 mod checks_table;
 mod conformance;
+mod files;
 mod fixtures;
 mod hostile;
 mod judge;
+mod layering;
+mod mutation;
 mod support;
