@@ -4,6 +4,12 @@
 #![allow(unreachable_pub, reason = "nothing is outside a test binary")]
 
 mod builder;
+mod cli_help;
 mod fixtures;
 mod hostile;
+mod html;
+mod policy;
+mod reports;
+mod scale;
+mod stopping;
 mod support;
