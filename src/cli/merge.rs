@@ -31,6 +31,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
+    if args.reporting.archive_digest() {
+        let message = "the reports do not hold the archives' digests: have each shard write --report sha256sum=FILE \
+                       and put the files together";
+        return Err(Error::usage(message));
+    }
     let open = |path: &PathBuf| {
         let at = Location::new(path.as_os_str().as_encoded_bytes());
         match File::open(path) {

@@ -164,7 +164,7 @@ fn layers(layers: &[LayerRecord], style: &Style, out: &mut dyn Write) -> io::Res
             (i + 1).to_string(),
             mark(layer.digest.map(|digest| digest.short()), layer.digest_ok),
             mark(layer.diff_id.map(|id| id.0.short()), layer.diff_id_ok),
-            layer.compression.as_deref().unwrap_or("absent").to_owned(),
+            layer.packing().to_owned(),
             or_dash(layer.size.map(bytes)),
             or_dash(layer.unpacked.map(bytes)),
             or_dash(layer.counts.map(|counts| counts.entries.to_string())),

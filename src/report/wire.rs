@@ -337,6 +337,15 @@ impl ImageRecord {
 }
 
 impl LayerRecord {
+    /// What it is compressed with, for people.
+    pub fn packing(&self) -> &str {
+        match (&self.compression, self.size) {
+            (Some(compression), _) => compression,
+            (None, Some(_)) => "-",
+            (None, None) => "absent",
+        }
+    }
+
     fn of(inspected: &Inspected<'_>, layer: &Layer, expected: Option<DiffId>) -> LayerRecord {
         let blob = layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob));
         let facts = blob.and_then(|blob| blob.layer.as_ref());

@@ -260,7 +260,7 @@ fn layers(layers: &[LayerRecord], out: &mut dyn Write) -> io::Result<()> {
             i + 1,
             mark(layer.digest, layer.digest_ok),
             mark(layer.diff_id.map(|id| id.0), layer.diff_id_ok),
-            quote(layer.compression.as_deref().unwrap_or("absent")),
+            quote(layer.packing()),
             size(layer.size),
             size(layer.unpacked),
             layer.counts.map_or("–".to_owned(), |counts| counts.entries.to_string())
