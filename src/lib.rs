@@ -1,6 +1,7 @@
 //! Read, verify, list, normalize and diff container image tarballs, and build them reproducibly.
 
 pub mod archive;
+pub mod build;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod codec;
@@ -18,6 +19,8 @@ pub mod measure;
 pub mod media;
 pub mod observe;
 pub mod policy;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod report;
 pub mod shard;
 pub mod stack;

@@ -75,23 +75,28 @@ pub(super) fn read_all(mut input: impl Read, at: &Location, limits: &Limits) -> 
 }
 
 /// Decodes `packed`. A stream that breaks off or is damaged gives what came before it and the complaint: what is
-/// missing then shows as a truncated archive.
+/// missing then shows as a truncated archive. `release` hears which bytes of `packed` were read.
 pub(super) fn decode(
     compression: Compression,
     packed: &[u8],
     at: &Location,
     limits: &Limits,
+    release: impl Fn(usize, usize),
 ) -> Result<(Decoded, Option<codec::DecodeError>)> {
     let io = |source| Error::io(at.clone(), "cannot keep the decoded archive", source);
     let mut spool = Spool::new(limits);
     let mut decoder = codec::decoder(compression, packed, limits);
     let mut buffer = vec![0; CHUNK];
+    let mut released = 0;
     loop {
         match decoder.fill(&mut buffer) {
             Ok(0) => return Ok((spool.finish().map_err(io)?, None)),
             Ok(n) => spool.push(buffer.get(..n).unwrap_or_default()).map_err(io)?,
             Err(error) => return Ok((spool.finish().map_err(io)?, Some(error))),
         }
+        let consumed = usize::try_from(decoder.consumed()).unwrap_or(packed.len());
+        release(released, consumed.saturating_sub(released));
+        released = consumed;
         if spool.written > limits.max_unpacked {
             let message = format!(
                 "the archive unpacks to more than the limit of {} bytes (--max-unpacked)",

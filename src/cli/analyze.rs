@@ -7,6 +7,7 @@ use super::{
     exit::Outcome,
     output,
     progress::{self, Progress},
+    remote::{self, Expected},
 };
 use crate::{
     digest::Digest,
@@ -32,8 +33,8 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The digest the image must have
-    #[arg(long, value_name = "DIGEST", value_parser = args::parse_digest)]
-    expected_image_digest: Option<Digest>,
+    #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
+    expected_image_digest: Option<Expected>,
     /// Show documents in full
     #[arg(long)]
     show_contents: bool,
@@ -50,6 +51,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
+    let expected = args.expected_image_digest.as_ref();
+    let expected = expected.map(|expected| expected.resolve(args.reading.platform())).transpose()?;
     let policy = args.judging.policy(&args.file)?;
     let reading =
         policy.as_ref().map_or_else(|| args.reading.clone(), |(policy, _)| args.reading.under(policy));
@@ -62,12 +65,18 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         progress.clear();
         let mut input = wire::Input::of(inspected);
         input.policy = policy.map(|(_, file)| output::shown(&file));
-        print(args, global, inspected, input)
+        print(args, global, expected, inspected, input)
     })?
 }
 
-fn print(args: &Args, global: &Global, inspected: &Inspected<'_>, input: wire::Input) -> Result<Outcome> {
-    let gate = args.expected_image_digest.map(|expected| gate(inspected, expected));
+fn print(
+    args: &Args,
+    global: &Global,
+    expected: Option<Digest>,
+    inspected: &Inspected<'_>,
+    input: wire::Input,
+) -> Result<Outcome> {
+    let gate = expected.map(|expected| gate(inspected, expected));
     let text = args.reporting.format.name == "text";
     let outputs = output::outputs(&args.reporting, global)?;
     if text {

@@ -133,6 +133,11 @@ impl Reading {
         self.image.is_some() || self.platform.is_some()
     }
 
+    /// The platform that was asked for.
+    pub(super) fn platform(&self) -> Option<&Platform> {
+        self.platform.as_ref()
+    }
+
     /// Opens `path`; `-` is standard input.
     pub(super) fn open(&self, path: &Path) -> Result<Source> {
         let options = OpenOptions { no_mmap: self.no_mmap, limits: self.limits() };
@@ -258,9 +263,4 @@ fn parse_report(text: &str) -> std::result::Result<(&'static Format, PathBuf), S
 fn parse_platform(text: &str) -> std::result::Result<Platform, String> {
     let shown = crate::escape::escape(text.as_bytes());
     Platform::parse(text).ok_or_else(|| format!("no platform: {shown} (want os/arch, such as linux/amd64)"))
-}
-
-/// Reads a digest as a person types it.
-pub(super) fn parse_digest(text: &str) -> std::result::Result<Digest, String> {
-    Digest::parse_lenient(text).map_err(|error| error.to_string())
 }

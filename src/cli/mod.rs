@@ -13,6 +13,7 @@ mod man;
 mod merge;
 mod output;
 mod progress;
+mod remote;
 mod verify;
 mod version;
 

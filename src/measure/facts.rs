@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     archive::EntryId,
-    codec::{Compression, DecodeError, Frames},
+    codec::{Compression, DecodeError, Fingerprint, Frames},
     digest::{Algorithm, DiffId, Digest},
     image::BlobId,
     tar::{Anomaly, Member, Outcome, Timestamp},
@@ -44,6 +44,8 @@ impl BlobFacts {
 pub struct LayerFacts {
     /// What the bytes are compressed with.
     pub compression: Compression,
+    /// What made a gzip stream, as far as its header and blocks tell.
+    pub fingerprint: Option<Fingerprint>,
     /// Members or frames of the compressed stream.
     pub frames: Frames,
     /// What kept it from being read to its end.

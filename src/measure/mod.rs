@@ -2,8 +2,10 @@
 //!
 //! Knows how to hash, decode and walk content, and on which threads. Must not know what is right or wrong.
 
+mod blob;
 mod facts;
 mod layer;
+mod pipeline;
 mod plan;
 mod run;
 mod workers;

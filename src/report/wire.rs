@@ -359,7 +359,7 @@ impl LayerRecord {
             digest_ok: measured.map(|measured| Some(measured) == layer.digest),
             media_type: escape(layer.media_type.as_bytes()).into_owned(),
             compression: facts.map(|facts| facts.compression.name().into()),
-            encoder: None,
+            encoder: facts.and_then(|facts| facts.fingerprint.as_ref()).map(|made| made.maker.to_string()),
             size: blob.map(|blob| blob.size),
             unpacked: inspected.map(|facts| facts.unpacked),
             diff_id,

@@ -3,11 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "nothing is outside a test binary")]
 
+mod actions;
+mod build;
 mod builder;
+mod checks_table;
 mod cli_help;
+mod conformance;
 mod fixtures;
 mod hostile;
 mod html;
+mod judge;
+mod listing;
 mod policy;
 mod reports;
 mod scale;

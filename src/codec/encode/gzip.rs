@@ -17,7 +17,7 @@ use zlib_rs::{Deflate, DeflateFlush, Status};
 pub(super) const ENCODER_ID: &str = "gzip/zlib-rs-0.6.8/blocks-1MiB";
 
 /// Input bytes of a block.
-const BLOCK: usize = 1 << 20;
+pub(in crate::codec) const BLOCK: usize = 1 << 20;
 /// Room for a deflated block: more than deflate ever makes of one, so that it never stops for want of room.
 const ROOM: usize = BLOCK + BLOCK / 4;
 /// The window that RFC 1951 allows, as a power of two.
@@ -48,6 +48,17 @@ impl Block {
         self.deflated = usize::try_from(state.total_out()).unwrap_or(0);
         Ok(())
     }
+}
+
+/// What [`GzipEncoder`] writes behind its header for content that starts with `head`: the first block if that is
+/// longer than one, else all.
+pub(in crate::codec) fn deflate_head(level: u32, head: &[u8]) -> Option<Vec<u8>> {
+    let mut block = Block::new();
+    block.content.extend_from_slice(head.get(..BLOCK).unwrap_or(head));
+    block.last = head.len() <= BLOCK;
+    block.deflate(level).ok()?;
+    block.room.truncate(block.deflated);
+    Some(block.room)
 }
 
 /// What a worker is handed: a block, and where to put it when it is deflated.

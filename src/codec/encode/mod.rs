@@ -9,8 +9,11 @@ use std::ops::RangeInclusive;
 use super::Compression;
 use crate::error::{Error, Result};
 
-mod gzip;
+pub(super) mod gzip;
 mod zstd;
+
+#[cfg(test)]
+mod tests;
 
 pub use gzip::GzipEncoder;
 pub use zstd::ZstdEncoder;

@@ -40,6 +40,9 @@ checks! {
     "document.split-view" Error Documents views::split_view, views::both,
         "index.json and manifest.json name different images"
         "docker load with a graph driver follows manifest.json; skopeo, podman and containerd follow index.json"
+    "document.split-names" Note Documents views::split_names, views::both,
+        "manifest.json gives an image a name that index.json does not"
+        "docker load with a graph driver tags it so; skopeo, podman and containerd do not"
     "document.same-name" Warning Documents views::same_name_twice, always,
         "two images of one platform have the same name"
         "which of them a reader takes by that name is chance"
@@ -68,7 +71,7 @@ checks! {
         "the history speaks of another number of layers than there are"
         "tools that show which step made which layer are wrong about it"
     "config.platform" Warning Documents config::platform, has_config,
-        "the configuration names another platform than the index"
+        "the configuration names another platform than the index, or none"
         "a reader that chooses by the index runs the wrong image"
     "config.newer-than-epoch" Error Documents config::newer_than_epoch, has_epoch,
         "the configuration holds a time newer than SOURCE_DATE_EPOCH"
@@ -144,11 +147,12 @@ pub(super) fn recorded(case: &Case<'_>) -> HashMap<&'static str, Vec<Hit>> {
     for fault in &graph.faults {
         add(fault.kind.id(), Hit::new(fault.at.clone(), fault.detail.clone()));
     }
+    let opaque = layer::opaque(case);
     for (blob, facts) in layers(case) {
         let place = &graph.blob(blob).at;
         // What was not decoded to the end, or is no tar at all, has its own finding.
-        let opaque = layer::is_opaque(case, blob, facts);
-        for anomaly in facts.anomalies.iter().filter(|_| !opaque) {
+        let is_opaque = opaque.contains(&blob);
+        for anomaly in facts.anomalies.iter().filter(|_| !is_opaque) {
             let at = if anomaly.name.is_empty() { place.clone() } else { place.then(anomaly.name.clone()) };
             add(anomaly.kind.id(), Hit::new(at.at(anomaly.offset), anomaly.detail.clone()));
         }
