@@ -6,6 +6,7 @@
 mod builder;
 mod checks_table;
 mod conformance;
+mod damaged;
 mod files;
 mod fixtures;
 mod hostile;
