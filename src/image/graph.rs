@@ -1,5 +1,7 @@
 //! The graph's types: blobs, documents, manifests, images. Values only; [`super::resolve`] makes them.
 
+use std::collections::HashMap;
+
 use super::{Config, Descriptor, DockerImage, Fault, Platform};
 use crate::{
     archive::{EntryId, EntryIndex},
@@ -186,6 +188,8 @@ pub struct ImageGraph<'a> {
     pub images: Vec<Image>,
     /// What is wrong.
     pub faults: Vec<Fault>,
+    /// Which document a blob was read as.
+    pub(super) by_blob: HashMap<BlobId, DocId>,
 }
 
 impl<'a> ImageGraph<'a> {
@@ -233,7 +237,7 @@ impl<'a> ImageGraph<'a> {
 
     /// The document a blob was read as.
     pub fn document_of(&self, blob: BlobId) -> Option<DocId> {
-        self.documents.iter().position(|document| document.blob == blob).map(DocId::at)
+        self.by_blob.get(&blob).copied()
     }
 
     /// The layout's name: `oci`, `docker` or `oci+docker`.

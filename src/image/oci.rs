@@ -324,7 +324,7 @@ fn history(resolver: &mut Resolver<'_>, step: &Value<'_>) -> History {
 
 /// Adds the images below a descriptor. `names` come from the entry of `index.json` above it.
 fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, names: &[String], seen: &mut HashSet<DocId>) {
-    let Some(id) = descriptor.target.blob().and_then(|blob| resolver.document_of(blob)) else { return };
+    let Some(id) = descriptor.target.blob().and_then(|blob| resolver.graph.document_of(blob)) else { return };
     match resolver.graph.document(id).node.clone() {
         // An index that is reached twice gives no further images.
         Node::Index(children) if seen.insert(id) => {
@@ -341,7 +341,7 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
     let config = manifest.config.as_ref();
     let config_doc = config
         .and_then(|config| config.target.blob())
-        .and_then(|blob| resolver.document_of(blob))
+        .and_then(|blob| resolver.graph.document_of(blob))
         .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
     let attests = by.is_attestation() || by.platform.as_ref().is_some_and(super::Platform::is_unknown);
     let kind = match config {

@@ -33,12 +33,12 @@ pub fn resolve<'a>(index: &'a EntryIndex<'a>, at: Location, limits: &Limits) -> 
         docker: None,
         images: Vec::new(),
         faults: Vec::new(),
+        by_blob: HashMap::new(),
     };
     let mut resolver = Resolver {
         graph,
         limits: limits.clone(),
         by_entry: HashMap::new(),
-        by_blob: HashMap::new(),
         claimed: HashSet::new(),
         images_of: HashMap::new(),
     };
@@ -53,7 +53,6 @@ pub(super) struct Resolver<'a> {
     pub(super) graph: ImageGraph<'a>,
     pub(super) limits: Limits,
     by_entry: HashMap<EntryId, BlobId>,
-    by_blob: HashMap<BlobId, DocId>,
     /// What was claimed of blobs already.
     claimed: HashSet<(BlobId, Digest, Option<u64>)>,
     /// Positions of images by manifest or, without one, configuration.
@@ -131,14 +130,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The document a blob was read as.
-    pub(super) fn document_of(&self, blob: BlobId) -> Option<DocId> {
-        self.by_blob.get(&blob).copied()
-    }
-
     /// Reads a blob as a JSON document; the same blob is read only once.
     pub(super) fn document(&mut self, blob: BlobId) -> (DocId, bool) {
-        if let Some(&id) = self.by_blob.get(&blob) {
+        if let Some(&id) = self.graph.by_blob.get(&blob) {
             return (id, false);
         }
         let parsed = json::parse(self.graph.content(blob), &self.limits);
@@ -149,7 +143,7 @@ impl<'a> Resolver<'a> {
             faults: parsed.faults,
             node: Node::Other,
         });
-        self.by_blob.insert(blob, id);
+        self.graph.by_blob.insert(blob, id);
         (id, true)
     }
 

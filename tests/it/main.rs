@@ -12,4 +12,5 @@ mod fixtures;
 mod hostile;
 mod judge;
 mod listing;
+mod measure;
 mod support;
