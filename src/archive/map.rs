@@ -12,7 +12,7 @@ use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 /// A whole file, mapped read-only.
 #[derive(Debug)]
-pub(super) struct Mapping(Mmap);
+pub(crate) struct Mapping(Mmap);
 
 impl Mapping {
     /// Maps all of `file`, which must not be empty.

@@ -130,15 +130,17 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSe
                 .pointer(format!("{}/Layers/{i}", docker.at.pointer.as_deref().unwrap_or_default())),
         })
         .collect();
+    let complete = platform.is_some() && layers.iter().all(|layer| layer.blob.is_some());
     resolver.push_image(Image {
         kind: ImageKind::Image,
         names: docker.names.clone(),
         platform,
         manifest: None,
+        index: None,
         digest: None,
         at: docker.at.clone(),
         config,
-        complete: config.is_some() && layers.iter().all(|layer| layer.blob.is_some()),
+        complete,
         layers,
     });
 }

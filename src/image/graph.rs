@@ -146,6 +146,9 @@ pub struct Image {
     pub digest: Option<Digest>,
     /// Who refers to it first.
     pub at: Location,
+    /// The index that leads to it: the child of `index.json` above it, or `index.json` itself; `None` in a
+    /// docker-archive.
+    pub index: Option<DocId>,
     /// The configuration document.
     pub config: Option<DocId>,
     /// Layers, lowest first.
@@ -189,16 +192,18 @@ pub struct ImageGraph<'a> {
     /// What is wrong.
     pub faults: Vec<Fault>,
     /// Which document a blob was read as.
-    pub(super) by_blob: HashMap<BlobId, DocId>,
+    pub(super) document_of: HashMap<BlobId, DocId>,
 }
 
 impl<'a> ImageGraph<'a> {
     /// A blob.
+    #[expect(clippy::indexing_slicing, reason = "only this graph makes ids, one for each blob")]
     pub fn blob(&self, id: BlobId) -> &Blob {
         &self.blobs[id.position()]
     }
 
     /// A document.
+    #[expect(clippy::indexing_slicing, reason = "only this graph makes ids, one for each document")]
     pub fn document(&self, id: DocId) -> &Document {
         &self.documents[id.position()]
     }
@@ -237,7 +242,7 @@ impl<'a> ImageGraph<'a> {
 
     /// The document a blob was read as.
     pub fn document_of(&self, blob: BlobId) -> Option<DocId> {
-        self.by_blob.get(&blob).copied()
+        self.document_of.get(&blob).copied()
     }
 
     /// The layout's name: `oci`, `docker` or `oci+docker`.

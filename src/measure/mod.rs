@@ -11,6 +11,6 @@ mod run;
 mod workers;
 
 pub use facts::{BlobFacts, Counts, Facts, LayerFacts, LayerFault, ListedMember, Newer};
-pub use plan::{Needs, WorkPlan, plan};
+pub use plan::{Needs, WorkPlan, plan, plan_only};
 pub use run::run;
 pub use workers::Workers;

@@ -84,8 +84,19 @@ pub(super) enum Subject {
 
 /// Plans the measuring of `images` (all of the graph's, or some) and of everything else that digests name.
 pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan {
+    plan_only(graph, images, needs, |_| true)
+}
+
+/// Plans as [`plan`] does, but opens only those layers that `opens` names.
+pub fn plan_only(
+    graph: &ImageGraph<'_>,
+    images: &[&Image],
+    needs: Needs,
+    opens: impl Fn(BlobId) -> bool,
+) -> WorkPlan {
     let mut items = Vec::new();
-    let layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
+    let mut layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
+    layers.retain(|blob, _| opens(*blob));
     for (position, blob) in graph.blobs.iter().enumerate() {
         let id = BlobId::at(position);
         let mut algorithms: Vec<Algorithm> = if needs.digests {
