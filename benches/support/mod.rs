@@ -1,8 +1,8 @@
 //! Inputs for benchmarks: file trees, layers and image archives that are the same on every machine.
 //!
 //! The content is made up but behaves like that of real layers: text, machine code and data that is compressed
-//! already, in files of log-uniform sizes, so that gzip shrinks a layer to about 0.36 of its size and inflates it at
-//! about the speed of a layer of Debian packages (docs/performance.md has both).
+//! already, in files of log-uniform sizes, so that gzip shrinks a layer to about 0.36 of its size, as it does with
+//! layers of Linux distributions.
 
 #![allow(dead_code, unreachable_pub, reason = "each benchmark uses its part")]
 

@@ -219,11 +219,7 @@ impl<'a> EntryIndex<'a> {
 
     fn push(&mut self, mut entry: Entry) {
         let id = EntryId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        if let Some(slot) = self.last_of.get_mut(&entry.path) {
-            entry.previous = Some(std::mem::replace(slot, id));
-        } else {
-            self.last_of.insert(entry.path.clone(), id);
-        }
+        entry.previous = self.last_of.insert(entry.path.clone(), id);
         self.entries.push(entry);
     }
 
@@ -303,6 +299,8 @@ impl<'a> EntryIndex<'a> {
 
     fn audit(&mut self) {
         let obstacles = Obstacles::of(&self.entries);
+        // The folder looked at last and the obstacle above it: neighbours in an archive are mostly siblings.
+        let mut above: (Vec<u8>, Option<Vec<u8>>) = (Vec::new(), None);
         for position in 0..self.entries.len() {
             let Some(entry) = self.entries.get(position) else { return };
             if entry.path.is_empty() && entry.kind != EntryKind::Directory
@@ -313,7 +311,12 @@ impl<'a> EntryIndex<'a> {
             }
             let previous = entry.previous;
             let (odd, special) = (odd_name(entry), entry.kind == EntryKind::Other);
-            let obstacle = obstacles.above(&self.entries, &entry.path).map(<[u8]>::to_vec);
+            let folder = folder_of(&entry.path);
+            if folder != above.0 {
+                let obstacle = obstacles.at_or_above(&self.entries, folder);
+                above = (folder.to_vec(), obstacle.map(<[u8]>::to_vec));
+            }
+            let obstacle = above.1.clone();
             if let Some(why) = odd {
                 self.fault(FaultKind::OddName, position, why.to_owned());
             }
@@ -381,18 +384,20 @@ fn odd_name(entry: &Entry) -> Option<&'static str> {
 /// takes time in proportion to its length, however deep it is.
 struct Obstacles {
     hashing: RandomState,
-    positions: HashMap<u64, Vec<usize>>,
+    /// Hash and position, sorted.
+    positions: Vec<(u64, usize)>,
 }
 
 impl Obstacles {
     fn of(entries: &[Entry]) -> Obstacles {
-        let mut obstacles = Obstacles { hashing: RandomState::new(), positions: HashMap::new() };
+        let mut obstacles = Obstacles { hashing: RandomState::new(), positions: Vec::new() };
         for (position, entry) in entries.iter().enumerate() {
             if entry.kind != EntryKind::Directory && entry.path.len() <= PATH_MAX {
                 let whole = obstacles.prefixes(&entry.path).last();
-                obstacles.positions.entry(whole.map_or(0, |(_, hash)| hash)).or_default().push(position);
+                obstacles.positions.push((whole.map_or(0, |(_, hash)| hash), position));
             }
         }
+        obstacles.positions.sort_unstable();
         obstacles
     }
 
@@ -408,19 +413,25 @@ impl Obstacles {
         })
     }
 
-    /// The lowest entry above `path` that is no folder.
-    fn above<'e>(&self, entries: &'e [Entry], path: &[u8]) -> Option<&'e [u8]> {
-        if path.len() > PATH_MAX {
+    /// The lowest entry that is no folder and whose path is `folder`, or one above it.
+    fn at_or_above<'e>(&self, entries: &'e [Entry], folder: &[u8]) -> Option<&'e [u8]> {
+        if folder.len() > PATH_MAX {
             return None;
         }
-        let above = self.prefixes(path).filter(|(len, _)| *len < path.len());
-        above.filter_map(|(len, hash)| Some((path.get(..len)?, self.positions.get(&hash)?))).find_map(
-            |(prefix, positions)| {
-                let mut known = positions.iter().filter_map(|position| entries.get(*position));
-                known.find(|entry| entry.path == prefix).map(|entry| entry.path.as_slice())
-            },
-        )
+        self.prefixes(folder).find_map(|(len, hash)| {
+            let prefix = folder.get(..len)?;
+            let first = self.positions.partition_point(|(known, _)| *known < hash);
+            let same = self.positions.get(first..)?.iter().take_while(|(known, _)| *known == hash);
+            let mut entries = same.filter_map(|(_, position)| entries.get(*position));
+            entries.find(|entry| entry.path == prefix).map(|entry| entry.path.as_slice())
+        })
     }
+}
+
+/// The folder a path lies in, without its slash; empty at the top.
+fn folder_of(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    slash.and_then(|slash| path.get(..slash)).unwrap_or_default()
 }
 
 impl tar::Sink for EntryIndex<'_> {

@@ -22,6 +22,21 @@ impl Mapping {
         Ok(Mapping(map))
     }
 
+    /// Brings the pages of this range in at one go. Cheaper than one fault after the other, and where stages of a
+    /// pipeline run side by side it keeps the wait for the disk away from the stages that compute.
+    #[cfg(target_os = "linux")]
+    pub(super) fn populate(&self, offset: usize, len: usize) {
+        let (start, end) = (offset / PAGE * PAGE, offset.saturating_add(len).min(self.0.len()));
+        if start < end {
+            // Kernels before 5.14 do not know it; the pages then come by faults.
+            let _ = self.0.advise_range(memmap2::Advice::PopulateRead, start, end - start);
+        }
+    }
+
+    /// Elsewhere pages come by faults.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn populate(&self, _offset: usize, _len: usize) {}
+
     /// Tells the kernel that the bytes in this range were read and will not be needed soon, so that a huge file does
     /// not fill this process's resident set. They are read from the file again if somebody does need them.
     ///
@@ -36,6 +51,10 @@ impl Mapping {
         }
     }
 }
+
+/// Advice begins at a page.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 4096;
 
 /// What one access to a page brings into the resident set around it (Linux: `fault_around_bytes`).
 const BLOCK: usize = 64 << 10;

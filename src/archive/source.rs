@@ -56,6 +56,12 @@ enum Bytes {
 }
 
 impl Bytes {
+    fn populate(&self, at: usize, len: usize) {
+        if let Bytes::Mapped(map) = self {
+            map.populate(at, len);
+        }
+    }
+
     fn release(&self, at: usize, len: usize) {
         if let Bytes::Mapped(map) = self {
             map.release(at, len);
@@ -208,6 +214,13 @@ impl Source {
     /// Relative paths of a directory's files; one empty path for a tarball.
     pub(super) fn paths(&self) -> impl Iterator<Item = &[u8]> {
         self.files.iter().map(|file| file.path.as_slice())
+    }
+
+    /// Brings the pages of a range that is about to be read into memory.
+    pub fn populate(&self, file: usize, range: Range<usize>) {
+        if let Some(file) = self.files.get(file) {
+            file.bytes.populate(range.start, range.len());
+        }
     }
 
     /// Gives the pages of a range that was read back to the system.

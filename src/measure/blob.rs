@@ -29,6 +29,9 @@ pub(super) struct Wanted<'w> {
 
 /// Hears how far the reading is. Offsets are in the blob.
 pub(super) trait Watch: Sync {
+    /// These bytes are about to be read.
+    fn ahead(&self, at: usize, len: usize);
+
     /// These bytes are on their way through the stages; whether to go on.
     fn taken(&self, at: usize, len: usize) -> bool;
 
@@ -52,6 +55,7 @@ pub(super) fn measure(blob: &[u8], wanted: &Wanted<'_>, workers: &Workers, watch
     let mut cutter = Cutter {
         rest: blob,
         at: 0,
+        ahead: 0,
         decoder: decoded.then(|| codec::decoder(compression, blob, wanted.limits)),
         limit: wanted.limits.max_unpacked,
         fault: (wanted.layer.is_some() && !looked_into).then_some(LayerFault::NotInspected),
@@ -111,6 +115,8 @@ impl Window<'_> {
 struct Cutter<'a, 'w> {
     rest: &'a [u8],
     at: usize,
+    /// Up to where the bytes were announced.
+    ahead: usize,
     decoder: Option<Decoder<'a>>,
     limit: u64,
     fault: Option<LayerFault>,
@@ -121,6 +127,11 @@ impl<'a> Cutter<'a, '_> {
     /// Fills the next window; whether there is more.
     fn fill(&mut self, window: &mut Window<'a>) -> bool {
         self.watch.done(window.at, window.bytes.len());
+        let ahead = self.at.saturating_add(WINDOW);
+        if self.ahead < ahead {
+            self.watch.ahead(self.ahead, ahead - self.ahead);
+            self.ahead = ahead;
+        }
         window.filled = self.decode(&mut window.room);
         // Where nothing is decoded (any more), the blob's own digest still needs the bytes.
         let count = match (&self.decoder, window.filled) {

@@ -96,6 +96,13 @@ struct Progress<'j> {
 }
 
 impl Watch for Progress<'_> {
+    fn ahead(&self, at: usize, len: usize) {
+        if let Some(Place { file, range }) = &self.place {
+            let start = range.start.saturating_add(at);
+            self.source.populate(*file, start..start.saturating_add(len).min(range.end));
+        }
+    }
+
     fn taken(&self, _at: usize, len: usize) -> bool {
         self.observer.event(Event::Advance { id: self.id, bytes: len as u64 });
         !self.observer.cancelled()

@@ -18,6 +18,7 @@ mod html;
 mod judge;
 mod layering;
 mod listing;
+mod measure;
 mod mutation;
 mod normalize;
 mod policy;
