@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use crate::{
     archive::EntryId,
     digest::Algorithm,
-    image::{BlobId, Image, ImageGraph, ImageKind},
+    image::{BlobId, Image, ImageGraph, ImageKind, Node},
     media::Media,
 };
 
@@ -80,6 +80,13 @@ pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan
         } else {
             Vec::new()
         };
+        // No descriptor names `index.json`, and every image's ladder has a rung for its index.
+        if graph
+            .document_of(id)
+            .is_some_and(|document| matches!(graph.document(document).node, Node::Index(_)))
+        {
+            algorithms.push(Algorithm::Sha256);
+        }
         algorithms.sort();
         algorithms.dedup();
         let layer = layers.get(&id).cloned();
