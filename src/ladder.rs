@@ -48,7 +48,8 @@ impl Rung {
 }
 
 /// The digests of one image, all computed from its bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ladder {
     /// The input file, where it was hashed.
     pub archive: Option<Digest>,

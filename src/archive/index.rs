@@ -150,6 +150,9 @@ pub struct EntryIndex<'a> {
     last_of: HashMap<Vec<u8>, EntryId>,
 }
 
+/// How much of an archive is walked over before its pages are given back.
+const WINDOW: usize = 16 << 20;
+
 /// Most hops a link may take.
 const MAX_HOPS: usize = 40;
 
@@ -159,8 +162,12 @@ const PATH_MAX: usize = 4096;
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.
     pub fn of_tar(bytes: &'a [u8], limits: &Limits) -> EntryIndex<'a> {
+        EntryIndex::of_mapped(bytes, limits, |_| ())
+    }
+
+    fn of_mapped(bytes: &'a [u8], limits: &Limits, release: impl Fn(Range<usize>)) -> EntryIndex<'a> {
         let mut index = EntryIndex::empty(vec![bytes]);
-        index.walk(bytes, limits);
+        index.walk(bytes, limits, release);
         index.audit();
         index
     }
@@ -168,7 +175,8 @@ impl<'a> EntryIndex<'a> {
     /// Indexes an opened source.
     pub fn of_source(source: &'a Source, limits: &Limits) -> EntryIndex<'a> {
         if !source.is_directory() {
-            let mut index = EntryIndex::of_tar(source.bytes(0), limits);
+            let release = |range| source.release(0, range);
+            let mut index = EntryIndex::of_mapped(source.bytes(0), limits, release);
             index.outer(source);
             return index;
         }
@@ -201,14 +209,18 @@ impl<'a> EntryIndex<'a> {
         }
     }
 
-    fn walk(&mut self, bytes: &[u8], limits: &Limits) {
-        const HEAD: usize = 1 << 20;
+    /// `release` hears which bytes were read.
+    fn walk(&mut self, bytes: &[u8], limits: &Limits, release: impl Fn(Range<usize>)) {
         let mut walker = Walker::new(limits);
-        let (head, rest) = bytes.split_at(bytes.len().min(HEAD));
-        walker.feed(head, self);
-        // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be huge.
-        if !walker.is_over_and_empty() {
-            walker.feed(rest, self);
+        for (number, window) in bytes.chunks(WINDOW).enumerate() {
+            walker.feed(window, self);
+            let start = number * WINDOW;
+            release(start..start + window.len());
+            // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be
+            // huge.
+            if walker.is_over_and_empty() {
+                break;
+            }
         }
         self.outcome = Some(walker.finish(self));
     }

@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{args::Global, args::Reading, exit::Outcome, output, progress::Progress};
+use super::{
+    args::{Global, Reading},
+    exit::Outcome,
+    output,
+    progress::Progress,
+    remote,
+};
 use crate::{
     digest::Digest,
     error::{Error, Result},
@@ -15,11 +21,12 @@ use crate::{
 /// Print one digest of an image.
 ///
 /// Without --rung it is the digest that `analyze` prints as "Image digest". It is computed from the content; what the
-/// content refers to is not verified (see `verify`).
+/// content refers to is not verified (see `verify`). For an image in a registry it is what the tag points to, or with
+/// --platform, that platform's manifest.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Image tarball, layout directory, or - for standard input
-    #[arg(value_name = "FILE")]
+    /// Image tarball, layout directory, - for standard input, or an image in a registry
+    #[arg(value_name = "FILE|REGISTRY/NAME:TAG")]
     file: PathBuf,
     /// Which rung of the identity ladder
     #[arg(long, value_name = "RUNG", value_parser = parse_rung)]
@@ -35,6 +42,11 @@ fn parse_rung(text: &str) -> std::result::Result<Rung, String> {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
+    if let Some(reference) = args.file.to_str().and_then(remote::reference) {
+        let digest = remote::published(&reference, args.rung, args.reading.platform())?;
+        output::stdout(|out| writeln!(out, "{digest}"))?;
+        return Ok(Outcome::Good);
+    }
     let source = args.reading.open(&args.file)?;
     let mut verify = Options::default();
     let wants = |rung| args.rung == Some(rung);

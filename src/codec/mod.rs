@@ -12,9 +12,13 @@ use crate::limits::Limits;
 
 pub mod decode;
 pub mod encode;
+pub mod fingerprint;
+#[cfg(test)]
+mod testing;
 
 pub use decode::{DecodeError, DecodeErrorKind, Decoder, Frames};
 pub use encode::{Encoder, Recipe};
+pub use fingerprint::{Evidence, Fingerprint, Maker, fingerprint};
 
 /// How a blob is compressed, found from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

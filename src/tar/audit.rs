@@ -55,10 +55,13 @@ pub struct Audit {
     tally: Tally,
     /// The current member's cleaned path; kept to spare an allocation for each.
     path: Vec<u8>,
+    /// The directory looked at last and what is above its members: neighbours in an archive are mostly siblings.
+    /// Forgotten when a mark changes that it may depend on.
+    last: Option<(Vec<u8>, Above)>,
 }
 
 /// What the directories above a member say of it.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Above {
     /// One of them is a symbolic link.
     through_symlink: bool,
@@ -125,9 +128,8 @@ impl Audit {
             (ends_in_slash, AnomalyKind::PathTrailingSlash),
             (is_link && member.link.is_empty(), AnomalyKind::LinkEmpty),
             (!is_link && !member.link.is_empty(), AnomalyKind::LinkUnused),
-            (overlay_device, AnomalyKind::OverlayMarker),
             (is_device && !overlay_device, AnomalyKind::Device),
-            (member.xattrs().any(|(key, _)| is_overlay(key)), AnomalyKind::OverlayMarker),
+            (overlay_device || member.xattrs().any(|(key, _)| is_overlay(key)), AnomalyKind::OverlayMarker),
             (member.xattrs().any(|(key, _)| key == b"security.capability"), AnomalyKind::FileCapability),
         ] {
             if odd {
@@ -144,6 +146,10 @@ impl Audit {
 
     /// Looks at the directories above a path, and notes that something lies below them.
     fn look_above(&mut self, path: &[u8], counts: bool, member: &Member, sink: &mut impl Sink) -> Above {
+        let parent = split_base(path).0;
+        if let Some((_, above)) = self.last.as_ref().filter(|(last, _)| last == parent) {
+            return *above;
+        }
         let mut above = Above::default();
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
         let mut running = self.hasher.begin();
@@ -155,7 +161,7 @@ impl Audit {
             let marks = self.paths.get(&key).copied().unwrap_or(0);
             above.through_symlink |= marks & SYMLINK != 0;
             above.whited |= marks & WHITED != 0;
-            above.has_siblings = marks & PARENT != 0;
+            above.has_siblings = end == parent.len() && marks & PARENT != 0;
             if !counts || marks & PARENT != 0 {
                 continue;
             }
@@ -166,6 +172,12 @@ impl Audit {
                 let detail = || format!("more than {MAX_IMPLICIT} directories that are no members");
                 self.tell(sink, AnomalyKind::TooManyDirectories, member, detail);
             }
+        }
+        if counts {
+            let mut buffer = self.last.take().map(|(last, _)| last).unwrap_or_default();
+            buffer.clear();
+            buffer.extend_from_slice(parent);
+            self.last = Some((buffer, Above { has_siblings: true, ..above }));
         }
         above
     }
@@ -186,6 +198,9 @@ impl Audit {
         };
         let marks = self.paths.entry(key).or_default();
         let old = *marks;
+        if (old | new) & SYMLINK != 0 {
+            self.last = None;
+        }
         *marks = new | (old & (WHITED | PARENT));
         if old & PRESENT != 0 {
             let both_directories = old & new & DIRECTORY != 0;
@@ -224,7 +239,7 @@ impl Audit {
         self.tell(sink, kind, member, detail);
     }
 
-    /// Follows the symbolic links among a path's directories.
+    /// Follows the symbolic links among a path's directories; `None` where that leads too far.
     fn resolve(&self, path: &[u8]) -> Option<Vec<u8>> {
         let mut real = Vec::new();
         // For the root and each directory of `real`: where it ends, and its hash.
@@ -232,6 +247,9 @@ impl Audit {
         let mut left = vec![path];
         let mut hops = 0;
         while let Some(rest) = left.pop() {
+            if above.len() > MAX_DEPTH {
+                return None;
+            }
             let slash = rest.iter().position(|byte| *byte == b'/');
             let (part, after) = rest.split_at(slash.unwrap_or(rest.len()));
             left.extend(after.get(1..));
@@ -290,6 +308,7 @@ impl Audit {
             let marks = self.paths.entry(self.hasher.key(&path)).or_default();
             let there = *marks & (PRESENT | PARENT) != 0;
             *marks |= WHITED;
+            self.last = None;
             if there {
                 self.tell(sink, AnomalyKind::WhiteoutAndPath, member, || "the path comes first".into());
             }

@@ -79,6 +79,8 @@ pub(super) struct Header<'a> {
     pub(super) odd_lead: bool,
     /// The prefix was found where GNU headers have times.
     pub(super) gnu_prefix: bool,
+    /// A GNU header of no sparse file has a real size.
+    pub(super) gnu_real_size: bool,
     /// Bytes stand where ustar has its prefix, and the magic says that it has none.
     pub(super) stray_prefix: bool,
 }
@@ -133,6 +135,7 @@ impl<'a> Header<'a> {
             blank: numbers.iter().any(|number| number.first() == Some(&0) && is_zero(number)),
             odd_lead: numbers.iter().any(|number| matches!(number.first(), Some(0x81..=0xfe))),
             gnu_prefix: false,
+            gnu_real_size: false,
             stray_prefix: magic == Magic::V7 && !is_zero(field::<345, 155>(block)),
         };
         if magic == Magic::V7 {
@@ -164,6 +167,7 @@ impl<'a> Header<'a> {
     /// Old GNU headers have times where ustar has the prefix. Go before 1.8 wrote a prefix there nonetheless, and
     /// Go's reader takes it for one where it is no pair of numbers.
     fn read_gnu_times(&mut self, block: &'a [u8; BLOCK]) {
+        self.gnu_real_size = self.typeflag != b'S' && !is_zero(field::<483, 12>(block));
         let time = |field: &[u8; 12]| match field.first() {
             Some(0) | None => Ok(None),
             Some(_) => number(field).map(Some),
@@ -186,7 +190,13 @@ impl<'a> Header<'a> {
 
     /// Whether anything about the block is worth a word.
     pub(super) fn is_odd(&self) -> bool {
-        self.signed | self.hidden | self.blank | self.odd_lead | self.gnu_prefix | self.stray_prefix
+        self.signed
+            | self.hidden
+            | self.blank
+            | self.odd_lead
+            | self.gnu_prefix
+            | self.gnu_real_size
+            | self.stray_prefix
     }
 
     /// The name with its prefix.

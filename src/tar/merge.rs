@@ -46,6 +46,7 @@ pub(super) fn header_oddities(header: &Header) -> impl Iterator<Item = (AnomalyK
         (header.signed, AnomalyKind::ChecksumSigned, "only the sum of signed bytes matches"),
         (header.odd_lead, AnomalyKind::NumberLead, "a base-256 number begins with neither 0x80 nor 0xff"),
         (header.gnu_prefix, AnomalyKind::GnuPrefix, "the bytes where the times belong are no numbers"),
+        (header.gnu_real_size, AnomalyKind::GnuRealSize, ""),
         (header.stray_prefix, prefix, ""),
         (header.hidden, AnomalyKind::BytesAfterNul, "in the name or the link target"),
         (header.blank, AnomalyKind::NumberBlank, "read as 0"),

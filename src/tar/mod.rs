@@ -5,22 +5,30 @@
 
 mod anomaly;
 mod audit;
+mod block;
 mod extension;
 mod header;
 mod listing;
 mod member;
 mod merge;
+mod outcome;
 mod pax;
 mod sparse;
 mod trailer;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
 pub use anomaly::{Anomaly, AnomalyKind, MAX_NAME, TOLD_SINGLY};
 pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
-pub use walk::{Bytes, End, Outcome, Walker};
+pub use outcome::{Bytes, End, Outcome};
+pub use walk::Walker;
 pub use write::{END, Unrepresentable, encode, encode_global};
 
 /// Size of a tar block; headers are one block, bodies are padded to whole ones.
@@ -40,7 +48,7 @@ pub trait Sink {
     /// archive is fed as one slice, this is the whole body at once.
     fn data(&mut self, _data: &[u8]) {}
 
-    /// The current member's data is complete.
+    /// The current member's data is complete. Not told where the walk fails inside it.
     fn end_member(&mut self) {}
 
     /// A PAX global header, of which nothing is applied.

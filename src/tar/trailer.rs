@@ -31,11 +31,15 @@ impl Trailer {
     ) {
         if self.skip > 0 {
             self.skip = self.skip.saturating_sub(1);
-        } else if self.settled || is_zero(block) {
-        } else if !is_header(block) {
-            self.add_garbage(offset);
-        } else {
+            return;
+        }
+        if self.settled || is_zero(block) {
+            return;
+        }
+        if is_header(block) {
             self.header(block, offset, sink, tally);
+        } else {
+            self.add_garbage(offset);
         }
     }
 

@@ -6,15 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use super::BLOCK;
+use super::block::{Block, Magic, NAME_SIZE, Numbers, fits_base256, fits_octal, raw_blocks, to_ascii};
 use super::member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp};
 use super::pax;
-use super::{BLOCK, padding};
 
 /// The two zero blocks that end an archive.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-/// Longest name and link target in a header block.
-const NAME_SIZE: usize = 100;
 /// Longest owner or group name in a header block.
 const OWNER_SIZE: usize = 32;
 /// Longest part of a name in ustar's prefix.
@@ -37,7 +36,7 @@ pub enum Unrepresentable {
     #[error("the name of a member that is no directory ends in a slash")]
     TrailingSlash,
     /// No dialect that the member may use holds its fields.
-    #[error("no tar dialect allowed for it ({}) can hold {field}", dialect.name())]
+    #[error("no tar dialect allowed for it ({}) can hold its {field}", dialect.name())]
     Field {
         /// The dialect the member came in.
         dialect: Dialect,
@@ -124,7 +123,7 @@ fn is_known(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::Ustar | Dialect::Pax | Dialect::Gnu)
 }
 
-/// The dialects that can still hold a member, and the first field that shut one out.
+/// The dialects that can still hold a member, and the field that shut out the last one.
 struct Allowed {
     ustar: bool,
     pax: bool,
@@ -134,11 +133,10 @@ struct Allowed {
 
 impl Allowed {
     fn keep(&mut self, field: &'static str, ustar: bool, pax: bool, gnu: bool) {
-        let before = (self.ustar, self.pax, self.gnu);
         self.ustar &= ustar;
         self.pax &= pax;
         self.gnu &= gnu;
-        if self.refused.is_empty() && before != (self.ustar, self.pax, self.gnu) {
+        if self.refused.is_empty() && !(self.ustar || self.pax || self.gnu) {
             self.refused = field;
         }
     }
@@ -156,6 +154,22 @@ fn choose(fields: &Fields, member: &Member) -> Result<(Dialect, Records), Unrepr
             records.insert(key.to_vec(), value);
         }
     };
+
+    let mut prefers_pax = false;
+    for (key, time) in [("mtime", fields.mtime), ("atime", fields.atime), ("ctime", fields.ctime)] {
+        let Some(time) = time else { continue };
+        let in_block = key == "mtime" && fits_octal(12, time.secs);
+        allowed.keep(key, in_block, true, true);
+        let needed = !in_block || time.nanos != 0;
+        prefers_pax |= needed;
+        keep_record(key.as_bytes(), pax::format_time(time).into_bytes(), needed);
+    }
+    match member.dialect {
+        Dialect::Ustar => allowed.keep("times", true, false, false),
+        Dialect::Pax => allowed.keep("times", !prefers_pax, true, false),
+        Dialect::Gnu => allowed.keep("times", false, false, true),
+        Dialect::V7 | Dialect::Star | Dialect::Mixed => {}
+    }
 
     for (key, value, size) in [
         ("path", &member.name, NAME_SIZE),
@@ -186,27 +200,12 @@ fn choose(fields: &Fields, member: &Member) -> Result<(Dialect, Records), Unrepr
             keep_record(key.as_bytes(), value.to_string().into_bytes(), !octal);
         }
     }
-    let mut prefers_pax = false;
-    for (key, time) in [("mtime", fields.mtime), ("atime", fields.atime), ("ctime", fields.ctime)] {
-        let Some(time) = time else { continue };
-        let in_block = key == "mtime" && fits_octal(12, time.secs);
-        allowed.keep(key, in_block, true, true);
-        let needed = !in_block || time.nanos != 0;
-        prefers_pax |= needed;
-        keep_record(key.as_bytes(), pax::format_time(time).into_bytes(), needed);
-    }
     if member.name.ends_with(b"/")
         && matches!(member.kind, Kind::Regular | Kind::CharDevice | Kind::BlockDevice | Kind::Fifo)
     {
         return Err(Unrepresentable::TrailingSlash);
     }
     add_records(&member.records, &mut records, &mut allowed)?;
-    match member.dialect {
-        Dialect::Ustar => allowed.keep("the ustar dialect", true, false, false),
-        Dialect::Pax => allowed.keep("sub-second or other times", !prefers_pax, true, false),
-        Dialect::Gnu => allowed.keep("the GNU dialect", false, false, true),
-        Dialect::V7 | Dialect::Star | Dialect::Mixed => {}
-    }
     let choice = match allowed {
         Allowed { ustar: true, .. } => Dialect::Ustar,
         Allowed { pax: true, .. } => Dialect::Pax,
@@ -254,104 +253,29 @@ fn split_ustar(name: &[u8]) -> Option<(&[u8], &[u8])> {
     fits.then_some((prefix, suffix))
 }
 
-/// Whether `value` fits into an octal field of `width` bytes, its NUL included.
-fn fits_octal(width: u32, value: i64) -> bool {
-    value >= 0 && value >> ((width - 1) * 3) == 0
-}
-
-/// Whether `value` fits into a base-256 field of `width` bytes, the first one being the sign.
-fn fits_base256(width: u32, value: i64) -> bool {
-    width >= 9 || matches!(value >> ((width - 1) * 8), 0 | -1)
-}
-
-#[derive(Clone, Copy)]
-enum Magic {
-    Ustar,
-    Gnu,
-}
-
-#[derive(Clone, Copy)]
-enum Numbers {
-    /// Octal, and 0 where that does not suffice: a record has the true value.
-    Octal,
-    /// Octal, and base-256 where that does not suffice.
-    Binary,
-}
-
-/// A header block under construction.
-struct Block([u8; BLOCK]);
-
-impl Block {
-    /// Copies `text` into a field, with a NUL behind it if there is room, cut where it is too long. A cut that would end in a slash, which old readers take
-    /// for a directory's name, is moved before it.
-    fn text(&mut self, at: usize, size: usize, text: &[u8]) {
-        let field = &mut self.0[at..at + size];
-        let fits = text.len().min(size);
-        field[..fits].copy_from_slice(&text[..fits]);
-        if let Some(terminator) = field.get_mut(fits) {
-            *terminator = 0;
-        }
-        if text.len() > size && field[size - 1] == b'/' {
-            let kept = text[..size - 1].iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-            field[kept] = 0;
-        }
-    }
-
-    fn octal(&mut self, at: usize, size: usize, value: i64) {
-        let fits = fits_octal(size as u32, value);
-        let digits = format!("{:0width$o}", if fits { value } else { 0 }, width = size - 1);
-        self.text(at, size, digits.as_bytes());
-    }
-
-    fn number(&mut self, at: usize, size: usize, value: i64, numbers: Numbers) {
-        if matches!(numbers, Numbers::Octal) || fits_octal(size as u32, value) {
-            return self.octal(at, size, value);
-        }
-        let sign = if value < 0 { 0xff } else { 0 };
-        let bytes = value.to_be_bytes();
-        let padded = std::iter::repeat_n(sign, size.saturating_sub(bytes.len())).chain(bytes);
-        let skipped = bytes.len().saturating_sub(size);
-        self.0[at..at + size].iter_mut().zip(padded.skip(skipped)).for_each(|(slot, byte)| *slot = byte);
-        self.0[at] |= 0x80;
-    }
-
-    /// The fields that all dialects share.
-    fn of(fields: &Fields, name: &[u8], numbers: Numbers, clean: impl Fn(&[u8]) -> Vec<u8>) -> Block {
-        let member = fields.member;
-        let mut block = Block([0; BLOCK]);
-        block.text(0, NAME_SIZE, &clean(name));
-        block.number(100, 8, member.mode, numbers);
-        block.number(108, 8, member.uid, numbers);
-        block.number(116, 8, member.gid, numbers);
-        block.number(124, 12, i64::try_from(member.size).unwrap_or(i64::MAX), numbers);
-        block.number(136, 12, fields.mtime_secs(), numbers);
-        block.0[156] = fields.typeflag;
-        block.text(157, NAME_SIZE, &clean(&member.link));
-        block.text(265, OWNER_SIZE, &clean(&member.uname));
-        block.text(297, OWNER_SIZE, &clean(&member.gname));
-        block.number(329, 8, member.devmajor, numbers);
-        block.number(337, 8, member.devminor, numbers);
-        block
-    }
-
-    /// Sets magic and checksum.
-    fn seal(mut self, magic: Magic) -> [u8; BLOCK] {
-        let bytes = match magic {
-            Magic::Ustar => b"ustar\x0000",
-            Magic::Gnu => b"ustar  \0",
-        };
-        self.0[257..265].copy_from_slice(bytes);
-        self.0[148..156].fill(b' ');
-        let sum: i64 = self.0.iter().map(|byte| i64::from(*byte)).sum();
-        self.octal(148, 7, sum);
-        self.0
-    }
+/// The fields that all dialects share.
+fn shared_fields(fields: &Fields, name: &[u8], numbers: Numbers, clean: impl Fn(&[u8]) -> Vec<u8>) -> Block {
+    let member = fields.member;
+    let mut block = Block::new();
+    block.text(0, NAME_SIZE, &clean(name));
+    block.number(100, 8, member.mode, numbers);
+    block.number(108, 8, member.uid, numbers);
+    block.number(116, 8, member.gid, numbers);
+    block.number(124, 12, i64::try_from(member.size).unwrap_or(i64::MAX), numbers);
+    block.number(136, 12, fields.mtime_secs(), numbers);
+    block.set(156, fields.typeflag);
+    block.text(157, NAME_SIZE, &clean(&member.link));
+    block.text(265, OWNER_SIZE, &clean(&member.uname));
+    block.text(297, OWNER_SIZE, &clean(&member.gname));
+    block.number(329, 8, member.devmajor, numbers);
+    block.number(337, 8, member.devminor, numbers);
+    block
 }
 
 fn ustar(fields: &Fields) -> Vec<u8> {
     let name = fields.member.name.as_slice();
     let (prefix, name) = split_ustar(name).unwrap_or((b"", name));
-    let mut block = Block::of(fields, name, Numbers::Octal, <[u8]>::to_vec);
+    let mut block = shared_fields(fields, name, Numbers::Octal, <[u8]>::to_vec);
     block.text(345, PREFIX_SIZE, prefix);
     block.seal(Magic::Ustar).to_vec()
 }
@@ -363,7 +287,7 @@ fn with_records(fields: &Fields, records: &Records) -> Result<Vec<u8>, Unreprese
         let name = extension_name(&fields.member.name);
         out = raw_file(&name, &format_records(&records)?, b'x', Magic::Ustar)?;
     }
-    let block = Block::of(fields, &fields.member.name, Numbers::Octal, to_ascii);
+    let block = shared_fields(fields, &fields.member.name, Numbers::Octal, to_ascii);
     out.extend_from_slice(&block.seal(Magic::Ustar));
     Ok(out)
 }
@@ -377,7 +301,7 @@ fn gnu(fields: &Fields) -> Vec<u8> {
             out.extend_from_slice(&raw_blocks(b"././@LongLink", &body, typeflag, Magic::Gnu));
         }
     }
-    let mut block = Block::of(fields, &member.name, Numbers::Binary, <[u8]>::to_vec);
+    let mut block = shared_fields(fields, &member.name, Numbers::Binary, <[u8]>::to_vec);
     for (at, time) in [(345, fields.atime), (357, fields.ctime)] {
         if let Some(time) = time {
             block.number(at, 12, time.secs, Numbers::Binary);
@@ -405,29 +329,6 @@ fn raw_file(name: &[u8], body: &[u8], typeflag: u8, magic: Magic) -> Result<Vec<
         return Err(Unrepresentable::TooLong(body.len()));
     }
     Ok(raw_blocks(name, body, typeflag, magic))
-}
-
-fn raw_blocks(name: &[u8], body: &[u8], typeflag: u8, magic: Magic) -> Vec<u8> {
-    let name = to_ascii(name);
-    let name = &name[..name.len().min(NAME_SIZE)];
-    let end = name.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    let mut block = Block([0; BLOCK]);
-    block.text(0, NAME_SIZE, &name[..end]);
-    for (at, size, value) in
-        [(100, 8, 0), (108, 8, 0), (116, 8, 0), (124, 12, body.len() as i64), (136, 12, 0)]
-    {
-        block.octal(at, size, value);
-    }
-    block.0[156] = typeflag;
-    let mut out = block.seal(magic).to_vec();
-    out.extend_from_slice(body);
-    out.resize(out.len() + padding(body.len() as u64), 0);
-    out
-}
-
-/// What is left of a text without NULs and all that is not ASCII.
-fn to_ascii(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|byte| (1..0x80).contains(byte)).collect()
 }
 
 /// The name of the extended header of a member: `dir/PaxHeaders.0/file`, cleaned as Go's path.Join does.

@@ -3,14 +3,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "nothing is outside a test binary")]
 
+mod actions;
+mod build;
 mod builder;
 mod checks_table;
+mod cli_help;
 mod conformance;
 mod damaged;
+mod diff;
 mod files;
 mod fixtures;
 mod hostile;
+mod html;
 mod judge;
 mod layering;
+mod listing;
 mod mutation;
+mod normalize;
+mod policy;
+mod reports;
+mod scale;
+mod stopping;
 mod support;

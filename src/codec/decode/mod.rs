@@ -19,6 +19,11 @@ pub(super) mod plain;
 pub(super) mod xz;
 pub(super) mod zstd;
 
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod tests;
+
 /// What kind of thing is wrong with a compressed blob. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -13,11 +13,13 @@ use std::thread::{self, JoinHandle};
 
 use zlib_rs::{Deflate, DeflateFlush, Status};
 
-/// Names what decides the bytes; the version is that of the zlib-rs crate.
-pub(super) const ENCODER_ID: &str = "gzip/zlib-rs-0.6.8/blocks-1MiB";
+/// Names what decides the bytes. The version is that of the zlib-rs crate, which Cargo.toml pins.
+pub(super) fn id() -> String {
+    "gzip/zlib-rs-0.6.8/blocks-1MiB".to_owned()
+}
 
 /// Input bytes of a block.
-const BLOCK: usize = 1 << 20;
+pub(in crate::codec) const BLOCK: usize = 1 << 20;
 /// Room for a deflated block: more than deflate ever makes of one, so that it never stops for want of room.
 const ROOM: usize = BLOCK + BLOCK / 4;
 /// The window that RFC 1951 allows, as a power of two.
@@ -48,6 +50,17 @@ impl Block {
         self.deflated = usize::try_from(state.total_out()).unwrap_or(0);
         Ok(())
     }
+}
+
+/// What [`GzipEncoder`] writes behind its header for content that starts with `head`: the first block if that is
+/// longer than one, else all.
+pub(in crate::codec) fn deflate_head(level: u32, head: &[u8]) -> Option<Vec<u8>> {
+    let mut block = Block::new();
+    block.content.extend_from_slice(head.get(..BLOCK).unwrap_or(head));
+    block.last = head.len() <= BLOCK;
+    block.deflate(level).ok()?;
+    block.room.truncate(block.deflated);
+    Some(block.room)
 }
 
 /// What a worker is handed: a block, and where to put it when it is deflated.
@@ -97,6 +110,9 @@ impl Drop for Workers {
 }
 
 /// Writes one gzip member. Holds at most two blocks for each thread and one that fills.
+///
+/// A write may wait for a block. The threads it waits for are the encoder's own and wait for nobody, so it may be
+/// used on any pool.
 pub struct GzipEncoder<W: Write> {
     out: W,
     level: u32,

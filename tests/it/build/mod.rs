@@ -1,0 +1,10 @@
+//! `build` from flags to the image in its place, with made-up environments and made-up container runtimes.
+
+mod environment;
+#[cfg(unix)]
+mod fake;
+mod plan;
+mod record;
+mod resolve;
+#[cfg(unix)]
+mod run;
