@@ -87,7 +87,10 @@ impl Ladder {
 
 /// The ladder of an image.
 pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
-    let document = |id: DocId, algorithm: Algorithm| Digest::of(algorithm, graph.raw(id));
+    let document = |id: DocId, algorithm: Algorithm| {
+        let measured = facts.blobs.get(&graph.document(id).blob).and_then(|blob| blob.digest(algorithm));
+        measured.unwrap_or_else(|| Digest::of(algorithm, graph.raw(id)))
+    };
     let diff_ids: Vec<Option<DiffId>> = image
         .layers
         .iter()

@@ -146,7 +146,8 @@ fn bend(
             }
             _ => builder.replace(Doc::Manifest(0), "{\"config\"", "{\"Layers\":[],\"config\""),
         },
-        Bend::DockerView => match u.int_in_range(0..=2)? {
+        // Without an index, a layer that is listed nowhere is no part of any image.
+        Bend::DockerView => match u.int_in_range(0..=if layout == Layout::Both { 2 } else { 1 })? {
             0 => builder.json(Doc::DockerManifest, |d| d[0]["Layers"].as_array_mut().unwrap().reverse()),
             1 => builder.json(Doc::DockerManifest, |d| d[0]["Config"] = json!("manifest.json")),
             _ => builder.json(Doc::DockerManifest, |d| {

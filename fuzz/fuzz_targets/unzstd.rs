@@ -50,8 +50,8 @@ fuzz_target!(|data: &[u8]| {
     let whole = ours(data, 1 << 16);
     assert_eq!(whole, ours(data, 7), "the window does not matter");
     let Some(bytes) = whole else { return };
-    match theirs(data) {
-        Ok(theirs) => assert_eq!(bytes, theirs),
-        Err(error) => panic!("ruzstd refuses it: {error}"),
+    // ruzstd refuses some frames that libzstd takes, such as an empty compressed block; it must not read them otherwise.
+    if let Ok(theirs) = theirs(data) {
+        assert_eq!(bytes, theirs);
     }
 });

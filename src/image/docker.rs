@@ -1,7 +1,5 @@
 //! docker-archive's `manifest.json` (docker save, podman save, skopeo; also beside an OCI layout).
 
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
-
 use std::collections::HashSet;
 
 use super::{

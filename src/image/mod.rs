@@ -3,6 +3,15 @@
 //! Knows the OCI image layout (image-layout.md, image-index.md, manifest.md, config.md) and docker-archive's
 //! `manifest.json`. Reads documents only: layers are never opened here, and nothing is hashed. What is wrong becomes a
 //! [`Fault`]; resolving never fails.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 mod config;
 mod descriptor;

@@ -1,7 +1,5 @@
 //! The OCI image layout: `oci-layout`, `index.json`, indexes, manifests, configurations.
 
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
-
 use std::collections::HashSet;
 
 use super::{

@@ -3,8 +3,6 @@
 //! Knows how to read fields with a fault for whatever is wrong with them, and how a descriptor leads to content. What
 //! the documents of each layout mean stands in [`super::oci`] and [`super::docker`].
 
-#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
-
 use std::collections::{HashMap, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};

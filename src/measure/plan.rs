@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use crate::{
     archive::{Entry, EntryId},
     digest::Algorithm,
-    image::{BlobId, Image, ImageGraph, ImageKind},
+    image::{BlobId, Image, ImageGraph, ImageKind, Node},
     media::Media,
 };
 
@@ -104,6 +104,13 @@ pub fn plan_only(
         } else {
             Vec::new()
         };
+        // No descriptor names `index.json`, and every image's ladder has a rung for its index.
+        if graph
+            .document_of(id)
+            .is_some_and(|document| matches!(graph.document(document).node, Node::Index(_)))
+        {
+            algorithms.push(Algorithm::Sha256);
+        }
         algorithms.sort();
         algorithms.dedup();
         let layer = layers.get(&id).cloned();

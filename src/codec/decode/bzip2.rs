@@ -44,7 +44,7 @@ impl Step for Bzip2<'_> {
         match status {
             Ok(Status::StreamEnd) => {
                 self.stream = None;
-                self.frames.content += 1;
+                self.frames.content = self.frames.content.saturating_add(1);
             }
             Ok(Status::MemNeeded) => {
                 return Err(self.input.error(DecodeErrorKind::Corrupt, "bzip2 stream: out of memory"));

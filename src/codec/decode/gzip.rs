@@ -217,7 +217,7 @@ impl Gzip<'_> {
             return Err(self.input.error(DecodeErrorKind::Length, message));
         }
         self.input.advance(8);
-        self.frames.content += 1;
+        self.frames.content = self.frames.content.saturating_add(1);
         self.place = Place::Header;
         Ok(Progress::Wrote(0))
     }

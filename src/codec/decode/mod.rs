@@ -1,6 +1,15 @@
 //! Strict streaming decoders: one pass over a borrowed blob, every checksum checked, nothing left unread.
 //!
 //! Knows how decoders are driven and what they may answer. Each format has its own file; each implements [`Step`].
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 use std::fmt;
 
@@ -147,12 +156,12 @@ impl<'a> Decoder<'a> {
         let mut filled = 0;
         while let (None, Some(rest @ [_, ..])) = (&self.outcome, out.get_mut(filled..)) {
             match self.step.step(rest) {
-                Ok(Progress::Wrote(count)) => filled += count,
+                Ok(Progress::Wrote(count)) => filled = filled.saturating_add(count),
                 Ok(Progress::End) => self.outcome = Some(Ok(())),
                 Err(error) => self.outcome = Some(Err(error)),
             }
         }
-        self.produced += bytes(filled);
+        self.produced = self.produced.saturating_add(bytes(filled));
         match &self.outcome {
             Some(Err(error)) if filled == 0 => Err(error.clone()),
             _ => Ok(filled),

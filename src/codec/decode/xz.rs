@@ -40,8 +40,9 @@ impl<'a> Xz<'a> {
 
     fn skip_padding(&mut self) {
         let zeros = self.input.rest().iter().take_while(|byte| **byte == 0).count();
-        self.frames.trailing_zeros = bytes(zeros - zeros % PADDING);
-        self.input.advance(zeros - zeros % PADDING);
+        let padding = zeros.saturating_sub(zeros % PADDING);
+        self.frames.trailing_zeros = bytes(padding);
+        self.input.advance(padding);
     }
 
     fn error(&self, error: &std::io::Error) -> DecodeError {
@@ -78,7 +79,7 @@ impl Step for Xz<'_> {
         let written = result.map_err(|error| self.error(&error))?;
         if written == 0 {
             self.stream = None;
-            self.frames.content += 1;
+            self.frames.content = self.frames.content.saturating_add(1);
             self.skip_padding();
         }
         Ok(Progress::Wrote(written))

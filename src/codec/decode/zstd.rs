@@ -48,14 +48,16 @@ impl FrameHeader {
         let mut window = 0;
         if !single_segment {
             let descriptor = little_endian(&mut fields, 1)?;
-            let base = 1u64 << (10 + (descriptor >> 3));
-            window = base + base / 8 * (descriptor & 7);
+            // Five bits of exponent and three of mantissa: at most 2^41 and seven eighths.
+            let eighth = 1_u64 << (descriptor >> 3).saturating_add(7);
+            window = eighth.saturating_mul((descriptor & 7).saturating_add(8));
         }
-        let dictionary = little_endian(&mut fields, [0, 1, 2, 4][(descriptor & 3) as usize])?;
+        let dictionary_size = [0, 1, 2, 4].into_iter().nth(usize::try_from(descriptor & 3).unwrap_or(0))?;
+        let dictionary = little_endian(&mut fields, dictionary_size)?;
         let content = match descriptor >> 6 {
             0 if !single_segment => None,
             0 => Some(little_endian(&mut fields, 1)?),
-            1 => Some(little_endian(&mut fields, 2)? + 256),
+            1 => Some(little_endian(&mut fields, 2)?.saturating_add(256)),
             2 => Some(little_endian(&mut fields, 4)?),
             _ => Some(little_endian(&mut fields, 8)?),
         };
@@ -105,7 +107,7 @@ pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], limits: &Limits) -> Box<dyn 
 impl Zstd<'_> {
     fn next_frame(&mut self) -> Result<Progress, DecodeError> {
         let rest = self.input.rest();
-        let first = self.frames.content + self.frames.skippable == 0;
+        let first = self.frames.content == 0 && self.frames.skippable == 0;
         match magic(rest) {
             _ if rest.is_empty() && !first => Ok(Progress::End),
             Some(MAGIC) => self.start_frame(),
@@ -145,8 +147,8 @@ impl Zstd<'_> {
         }
         let length = SKIPPABLE_HEADER.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         self.input.advance(length);
-        self.frames.skippable += 1;
-        self.frames.skippable_bytes += bytes(length);
+        self.frames.skippable = self.frames.skippable.saturating_add(1);
+        self.frames.skippable_bytes = self.frames.skippable_bytes.saturating_add(bytes(length));
         Ok(Progress::Wrote(0))
     }
 
@@ -166,7 +168,7 @@ impl Zstd<'_> {
                 // Clears a decoder that stands at a frame's end anyway, so nothing can go wrong.
                 let _ = self.context.reset(ResetDirective::SessionOnly);
                 self.in_frame = false;
-                self.frames.content += 1;
+                self.frames.content = self.frames.content.saturating_add(1);
             }
             Ok(_) if read == 0 && written == 0 => return Err(self.input.truncated("a zstd frame")),
             Ok(_) => {}
