@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{self, Global, Judging, Reading, Reporting},
+    args::{Global, Judging, Reading, Reporting},
     exit::Outcome,
     output,
     progress::{self, Progress},
