@@ -122,10 +122,12 @@ fn checksums(path: &Path) -> Result<Vec<(PathBuf, Option<Digest>)>> {
         if line.is_empty() || line.first() == Some(&b'#') {
             continue;
         }
+        // A backslash before the digest says that the name has coreutils' escapes in it.
+        let (line, escaped) = line.strip_prefix(b"\\").map_or((line, false), |line| (line, true));
         let parsed = line.split_at_checked(64).and_then(|(hex, rest)| {
             let hex = std::str::from_utf8(hex).ok()?.to_ascii_lowercase();
             let name = rest.strip_prefix(b"  ").or_else(|| rest.strip_prefix(b" *"))?;
-            Some((Digest::from_hex(Algorithm::Sha256, &hex).ok()?, path_of(name)))
+            Some((Digest::from_hex(Algorithm::Sha256, &hex).ok()?, name_of(name, escaped)))
         });
         let Some((sum, name)) = parsed else {
             let at = Location::new(path.as_os_str().as_encoded_bytes());
@@ -135,6 +137,25 @@ fn checksums(path: &Path) -> Result<Vec<(PathBuf, Option<Digest>)>> {
         found.push((name, Some(sum)));
     }
     Ok(found)
+}
+
+/// A name in a checksum file.
+fn name_of(name: &[u8], escaped: bool) -> PathBuf {
+    if !escaped {
+        return path_of(name);
+    }
+    let (mut raw, mut bytes) = (Vec::with_capacity(name.len()), name.iter());
+    while let Some(byte) = bytes.next() {
+        raw.push(match byte {
+            b'\\' => match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                _ => b'\\',
+            },
+            byte => *byte,
+        });
+    }
+    path_of(&raw)
 }
 
 fn is_layout(path: &Path) -> bool {

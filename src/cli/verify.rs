@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -59,6 +60,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
     // What is wrong with the arguments is said before any work is done.
     args.judging.options(Vec::new(), None)?;
+    args.judging.policy(Path::new("-"))?;
     let platform = args.reading.platform();
     let expect = args.expect.iter().map(|expected| expected.resolve(platform)).collect::<Result<Vec<_>>>()?;
     let outputs = output::outputs(&args.reporting, global)?;

@@ -1,10 +1,10 @@
 //! Merging: the reports of all shards of a run become the report that one machine would have written.
 //!
 //! Knows newline-delimited reports. Reads them twice, first to see that they fit together, then record by record in the
-//! order of the inputs, so that no more than one record of each is in memory.
+//! order of the inputs, so that one record of each and the numbers of all are in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, Seek, SeekFrom},
 };
 
@@ -38,17 +38,18 @@ impl<R: BufRead + Seek> Merge<R> {
             reports.into_iter().map(|(at, reader)| Part { at, reader, line: 0 }).collect();
         let mut first: Option<Header> = None;
         let mut shards: BTreeMap<u32, Location> = BTreeMap::new();
-        let mut owners: BTreeMap<usize, Location> = BTreeMap::new();
+        let mut positions = BTreeSet::new();
         for part in &mut parts {
-            let header = part.check(&mut owners)?;
+            let header = part.header()?;
             let shard = header.shard.map_or(1, |shard| shard.number);
             if let Some(other) = shards.insert(shard, part.at.clone()) {
                 return Err(part.wrong(format!("the same shard as {other}")));
             }
             match &first {
                 Some(first) => fits(first, &header).map_err(|why| part.wrong(why))?,
-                None => first = Some(header),
+                None => first = Some(header.clone()),
             }
+            part.check(&header, &mut positions)?;
         }
         let Some(first) = first else { return Err(Error::usage("nothing to merge")) };
         let count = first.shard.map_or(1, |shard| shard.count);
@@ -58,10 +59,10 @@ impl<R: BufRead + Seek> Merge<R> {
             return Err(Error::usage(format!("missing of {count} shards: {}", missing.join(", "))));
         }
         // Every shard has as many as it promised and none has what another has: gaps cannot be, except by forgery.
-        if let Some((gap, _)) = (1..).zip(owners.keys()).find(|(wanted, position)| wanted != *position) {
+        if let Some((gap, _)) = (1..).zip(&positions).find(|(wanted, position)| wanted != *position) {
             return Err(Error::usage(format!("no report has input number {gap}")));
         }
-        let header = Header { inputs: owners.len(), shard: None, ..first };
+        let header = Header { inputs: positions.len(), shard: None, ..first };
         Ok(Merge { header, parts })
     }
 
@@ -113,14 +114,19 @@ fn fits(first: &Header, other: &Header) -> std::result::Result<(), &'static str>
 }
 
 impl<R: BufRead + Seek> Part<R> {
-    /// Reads the report from its beginning to its end, and goes back to the beginning.
-    fn check(&mut self, owners: &mut BTreeMap<usize, Location>) -> Result<Header> {
+    /// Reads the first line.
+    fn header(&mut self) -> Result<Header> {
         let Some(Line::Header(header)) = self.next()? else {
             return Err(self.wrong("no report: the first line is no header (want --format ndjson)"));
         };
         if header.schema != SCHEMA {
             return Err(self.wrong(format!("not of schema {SCHEMA}")));
         }
+        Ok(header)
+    }
+
+    /// Reads the rest of the report to its end, and goes back to the beginning.
+    fn check(&mut self, header: &Header, positions: &mut BTreeSet<usize>) -> Result<()> {
         let (mut summary, mut last) = (Summary::default(), 0);
         let footer = loop {
             match self.next()? {
@@ -129,8 +135,8 @@ impl<R: BufRead + Seek> Part<R> {
                         return Err(self.wrong("records are out of order"));
                     }
                     last = input.position;
-                    if let Some(other) = owners.insert(last, self.at.clone()) {
-                        return Err(self.wrong(format!("has input number {last}, as {other} has")));
+                    if !positions.insert(last) {
+                        return Err(self.wrong(format!("has input number {last}, as another report has")));
                     }
                     summary.add(&input);
                 }
@@ -148,7 +154,7 @@ impl<R: BufRead + Seek> Part<R> {
         }
         self.reader.seek(SeekFrom::Start(0)).map_err(|e| self.cannot_read(e))?;
         self.line = 0;
-        Ok(header)
+        Ok(())
     }
 
     fn next(&mut self) -> Result<Option<Line>> {

@@ -45,9 +45,9 @@ fn the_published_schema_is_that_of_the_types() {
     let schema = schema_for!(Document);
     let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report-schema.json");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if std::env::var_os("REPRO_BLESS").is_some_and(|value| value == "1") {
         std::fs::write(&file, &text).unwrap();
     }
     let published = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(published == text, "docs/report-schema.json is stale: run the tests with UPDATE_DOCS=1");
+    assert!(published == text, "docs/report-schema.json is stale: REPRO_BLESS=1 cargo test --lib schema");
 }

@@ -119,3 +119,46 @@ fn row(input: &Input, style: &Style) -> [String; 6] {
         digest.unwrap_or_else(|| "-".to_owned()),
     ]
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+
+    fn written(width: Option<u16>) -> String {
+        let mut table = Table::new(2, &["", "~input", ">stored"]);
+        table.row([
+            "PASS".into(),
+            "a/long/name/that/nobody/would/type/by/hand.tar".into(),
+            "1.00 KiB".into(),
+        ]);
+        table.row(["ERROR".into(), "b".into(), "0 B".into()]);
+        let mut out = Vec::new();
+        table.write(width, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Every letter, however the lines are broken.
+    fn letters(text: &str) -> Vec<char> {
+        let mut letters: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+        letters.sort_unstable();
+        letters
+    }
+
+    #[test]
+    fn plain_tables_are_cut_nowhere() {
+        let text = written(None);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[1], "  PASS   a/long/name/that/nobody/would/type/by/hand.tar  1.00 KiB");
+        assert!(lines[2].ends_with("     0 B"), "{text}");
+    }
+
+    #[test]
+    fn fitted_tables_fit_and_lose_nothing() {
+        for width in [40, 60, 200] {
+            let text = written(Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}:\n{text}");
+            assert_eq!(letters(&text), letters(&written(None)), "{width}:\n{text}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use repro_build::{
     image::Platform,
     inspect::Request,
     limits::Limits,
-    verify::{Options, checks},
+    verify::{Options, Pattern, checks},
 };
 use serde_json::{Value, json};
 
@@ -457,6 +457,11 @@ fn own_cases() -> Vec<Case> {
         asked("layer.newer-than-epoch", of_members(&[file().mtime(2)]), |options| {
             options.source_date_epoch = Some(1);
         }),
+        asked("content.forbidden", of_members(&[Member::file("srv/key.pem", "")]), |options| {
+            options.content.forbidden = vec![Pattern::new("*.pem").unwrap()];
+        }),
+        asked("content.layer-size", oci(), |options| options.content.max_stored = Some(100)),
+        asked("content.layer-count", oci(), |options| options.content.max_layers = Some(1)),
         asked("expect.digest", oci(), |options| options.expect = vec![Digest::parse(gone).unwrap()]),
         asked("expect.platform", oci(), |options| {
             options.require = vec![Platform::parse("linux/arm64").unwrap()]

@@ -59,7 +59,7 @@ fn each_key_asks_for_more() {
         let gate = Gate::new(image, policy);
         assert_eq!(gate.errors(&["--no-policy"]), Vec::<String>::new(), "{policy}");
         let errors = gate.errors(&[]);
-        assert!(!errors.is_empty() && errors.iter().all(|found| found == error), "{policy}: {errors:?}");
+        assert!(errors.iter().any(|found| found == error), "{policy}: {errors:?}");
         assert_eq!(gate.run(&[]).code, Some(1), "{policy}");
     }
 }

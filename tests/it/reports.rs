@@ -52,8 +52,9 @@ fn report_hostile(format: &str) -> String {
 }
 
 fn published_schema() -> Validator {
-    let text = include_str!("../../docs/report-schema.json");
-    jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report-schema.json");
+    let schema: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
 }
 
 #[track_caller]
@@ -104,7 +105,11 @@ fn sarif_schema() -> Validator {
     let package = packages.iter().find(|package| package["name"] == "serde-sarif").unwrap();
     let manifest = Path::new(package["manifest_path"].as_str().unwrap());
     let schema = std::fs::read(manifest.with_file_name("src").join("schema.json")).unwrap();
-    jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap()
+    let mut schema: Value = serde_json::from_slice(&schema).unwrap();
+    // This one pattern of the published schema is no regular expression; we write no language.
+    let language = &mut schema["definitions"]["run"]["properties"]["language"];
+    assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+    jsonschema::validator_for(&schema).unwrap()
 }
 
 #[test]

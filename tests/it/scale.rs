@@ -23,15 +23,16 @@ fn archive(count: usize) -> tempfile::TempDir {
     folder
 }
 
+/// Names within an archive: they, and so the shards, are the same in every run of the tests.
 fn names(folder: &Path) -> Vec<PathBuf> {
-    let mut names: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect();
     names.sort();
     names
 }
 
-fn verify(args: &[&str], names: &[PathBuf]) -> Ran {
-    let args = ["verify"].iter().chain(args).map(PathBuf::from);
-    run(args.chain(names.iter().cloned()))
+fn verify(folder: &Path, args: &[&str], names: &[PathBuf]) -> Ran {
+    Ran::of(program().arg("verify").args(args).args(names).current_dir(folder).output().unwrap())
 }
 
 fn merge(args: &[&str], files: &[PathBuf]) -> Ran {
@@ -40,10 +41,10 @@ fn merge(args: &[&str], files: &[PathBuf]) -> Ran {
 }
 
 /// Runs each of `count` shards and keeps their reports.
-fn shards(folder: &Path, names: &[PathBuf], count: usize) -> Vec<PathBuf> {
+fn shards(archive: &Path, names: &[PathBuf], count: usize, folder: &Path) -> Vec<PathBuf> {
     let run = |number: usize| {
         let shard = format!("{number}/{count}");
-        let ran = verify(&["--format", "ndjson", "--shard", &shard], names);
+        let ran = verify(archive, &["--format", "ndjson", "--shard", &shard], names);
         let file = folder.join(format!("{number}.ndjson"));
         fs::write(&file, ran.stdout).unwrap();
         file
@@ -57,11 +58,11 @@ proptest! {
     fn merged_shards_are_one_run(inputs in 1_usize..14, count in 1_usize..6, turn in 0_usize..6) {
         let (archive, reports) = (archive(inputs), tempfile::tempdir().unwrap());
         let names = names(archive.path());
-        let mut files = shards(reports.path(), &names, count);
+        let mut files = shards(archive.path(), &names, count, reports.path());
         files.rotate_left(turn % count);
         for format in repro_build::report::FORMATS.iter().filter(|format| !format.archive_digest) {
             let args = ["--format", format.name];
-            prop_assert_eq!(merge(&args, &files), verify(&args, &names), "{}", format.name);
+            prop_assert_eq!(merge(&args, &files), verify(archive.path(), &args, &names), "{}", format.name);
         }
     }
 }
@@ -70,14 +71,16 @@ proptest! {
 fn reports_that_do_not_fit_are_refused() {
     let (archive, folder) = (archive(9), tempfile::tempdir().unwrap());
     let names = names(archive.path());
-    let files = shards(folder.path(), &names, 3);
+    let mut files = shards(archive.path(), &names, 3, folder.path());
+    // The one with most records is the one that is bent.
+    files.sort_by_key(|file| std::cmp::Reverse(fs::metadata(file).unwrap().len()));
     let refused = |files: &[PathBuf], says: &str| {
         let ran = merge(&[], files);
         assert_eq!(ran.code, Some(2), "{says}");
         assert!(ran.stderr.contains(says) && ran.stdout.is_empty(), "{says}: {}", ran.stderr);
     };
-    refused(&files[..2], "missing of 3 shards: 3");
-    refused(&[files.clone(), vec![files[0].clone()]].concat(), "has input number");
+    refused(&files[..2], "missing of 3 shards: ");
+    refused(&[files.clone(), vec![files[0].clone()]].concat(), "the same shard as");
     let bent = |name: &str, bend: &dyn Fn(&str) -> String| {
         let file = folder.path().join(name);
         fs::write(&file, bend(&fs::read_to_string(&files[0]).unwrap())).unwrap();
@@ -102,9 +105,13 @@ fn reports_that_do_not_fit_are_refused() {
         &bent("escape", &|text| text.replacen(".tar", "\\u001b[2J.tar", 1)),
         "not as this program writes it",
     );
-    let fewer = shards(tempfile::tempdir_in(folder.path()).unwrap().keep().as_path(), &names, 2);
+    let below = |name: &str| {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        folder.path().join(name)
+    };
+    let fewer = shards(archive.path(), &names, 2, &below("two"));
     refused(&[files[0].clone(), fewer[1].clone()], "another number of shards");
-    let other = shards(tempfile::tempdir_in(folder.path()).unwrap().keep().as_path(), &names[1..], 3);
+    let other = shards(archive.path(), &names[1..], 3, &below("other"));
     refused(&[vec![other[0].clone()], files[1..].to_vec()].concat(), "");
 }
 
@@ -115,13 +122,14 @@ fn the_engine_says_which_shard() {
     let output = program()
         .args(["verify", "--format", "ndjson", "--shard-from-env", "--shard-total", "3"])
         .args(&names)
+        .current_dir(archive.path())
         .env("JOB_COMPLETION_INDEX", "1")
         .output()
         .unwrap();
-    let asked = verify(&["--format", "ndjson", "--shard", "2/3"], &names);
+    let asked = verify(archive.path(), &["--format", "ndjson", "--shard", "2/3"], &names);
     assert_eq!(Ran::of(output), asked);
-    assert_eq!(verify(&["--shard", "4/3"], &names).code, Some(2));
-    assert_eq!(verify(&["--shard", "0/3"], &names).code, Some(2));
+    assert_eq!(verify(archive.path(), &["--shard", "4/3"], &names).code, Some(2));
+    assert_eq!(verify(archive.path(), &["--shard", "0/3"], &names).code, Some(2));
 }
 
 #[test]
@@ -129,7 +137,7 @@ fn one_more_input_moves_no_other() {
     let archive = archive(12);
     let names = names(archive.path());
     let of = |names: &[PathBuf]| -> Vec<String> {
-        let report = verify(&["--format", "json", "--shard", "1/3"], names).json();
+        let report = verify(archive.path(), &["--format", "json", "--shard", "1/3"], names).json();
         let inputs = report["inputs"].as_array().unwrap().clone();
         inputs.iter().map(|input| input["name"].as_str().unwrap().to_owned()).collect()
     };
@@ -142,7 +150,8 @@ fn one_more_input_moves_no_other() {
 fn a_shard_without_inputs_passes() {
     let archive = archive(1);
     let names = names(archive.path());
-    let codes: Vec<_> = (1..=4).map(|k| verify(&["--shard", &format!("{k}/4")], &names).code).collect();
+    let codes: Vec<_> =
+        (1..=4).map(|k| verify(archive.path(), &["--shard", &format!("{k}/4")], &names).code).collect();
     assert_eq!(codes, [Some(0); 4]);
 }
 
@@ -167,7 +176,7 @@ fn the_example_for_gnu_parallel_runs() {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let whole = verify(&[], &names(archive.path()));
+    let whole = run(["verify".as_ref(), archive.path().as_os_str()]);
     let ran = Ran::of(output);
     assert_eq!((ran.code, ran.stdout), (whole.code, whole.stdout), "{}", ran.stderr);
 }
@@ -176,8 +185,11 @@ fn the_example_for_gnu_parallel_runs() {
 fn the_example_scripts_are_clean() {
     let Some(shellcheck) = tool("shellcheck") else { return };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale");
-    let scripts: Vec<PathBuf> =
-        names(&folder).into_iter().filter(|path| path.extension().is_some_and(|e| e == "sh")).collect();
+    let scripts: Vec<PathBuf> = names(&folder)
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.extension().is_some_and(|e| e == "sh"))
+        .collect();
     assert_eq!(scripts.len(), 2);
     shellcheck.run(&scripts);
 }
