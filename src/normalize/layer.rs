@@ -15,7 +15,7 @@ use crate::{
     codec::{self, Compression, Recipe},
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
-    rules::{Active, Context, MemberCanon},
+    rules::{Active, Context, MemberCanon, apply_all},
     tar::{self, Anomaly, AnomalyKind, End, GlobalHeader, Member, Sink, Walker},
 };
 
@@ -29,7 +29,8 @@ pub(super) type Counts = BTreeMap<&'static str, u64>;
 
 /// What is to be done to layers.
 pub(super) struct Treatment<'t> {
-    members: Vec<(&'static str, &'static MemberCanon)>,
+    ids: Vec<&'static str>,
+    members: Vec<&'static MemberCanon>,
     drop_globals: bool,
     framing: bool,
     sort: bool,
@@ -86,8 +87,10 @@ impl<'t> Treatment<'t> {
         context: Context,
         limits: &'t Limits,
     ) -> Treatment<'t> {
+        let (ids, members) = active.rules().filter_map(|rule| Some((rule.id, rule.member()?))).unzip();
         Treatment {
-            members: active.rules().filter_map(|rule| Some((rule.id, rule.member()?))).collect(),
+            ids,
+            members,
             drop_globals: active.has("layer.global-headers"),
             framing: active.has("layer.framing"),
             sort: active.has("layer.order"),
@@ -245,7 +248,9 @@ struct Scan<'s, 't> {
 impl Sink for Scan<'_, '_> {
     fn member(&mut self, mut member: Member) {
         let Treatment { members, context, .. } = self.treatment;
-        self.changed = self.changed || members.iter().any(|(_, canon)| canon.change(&mut member, context));
+        if !self.changed {
+            apply_all(members, &mut member, context, |_| self.changed = true);
+        }
     }
 
     fn global(&mut self, _: GlobalHeader) {
@@ -290,11 +295,12 @@ impl<W: Write> Rewriter<'_, '_, W> {
 
 impl<W: Write> Sink for Rewriter<'_, '_, W> {
     fn member(&mut self, mut member: Member) {
-        for (id, canon) in &self.treatment.members {
-            if canon.change(&mut member, &self.treatment.context) {
+        let Treatment { ids, members, context, .. } = self.treatment;
+        apply_all(members, &mut member, context, |position| {
+            if let Some(id) = ids.get(position) {
                 *self.counts.entry(id).or_default() += 1;
             }
-        }
+        });
         self.write_header(tar::encode(&member), &member.name);
         self.padding = tar::padding(member.size);
     }

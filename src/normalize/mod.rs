@@ -227,12 +227,7 @@ impl Run<'_> {
             _ => None,
         });
         let renamed = kept.into_iter().any(|(path, entry)| graph.index.entry(entry).path != *path);
-        let same_layout = documents.ledger.is_empty();
-        documents.ledger.change(
-            "archive.form",
-            layout::ARCHIVE,
-            u64::from(!canonical || (renamed && same_layout)),
-        );
+        documents.ledger.change("archive.form", layout::ARCHIVE, u64::from(!canonical || renamed));
     }
 
     fn write(

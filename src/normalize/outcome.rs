@@ -83,10 +83,6 @@ impl Ledger {
         self.digests.iter().any(|moved| moved.rung == rung)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
     /// The changes in the order of the table of rules, the digests from the outside in, the notes.
     pub(super) fn finish(self) -> (Vec<Change>, Vec<Moved>, Vec<String>) {
         let position = |id: &str| crate::rules::RULES.iter().position(|rule| rule.id == id);

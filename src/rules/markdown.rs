@@ -25,6 +25,10 @@ place: every byte but the values named here stays. A blob in which no rule chang
 `clamp` a layer in which nothing is later than SOURCE_DATE_EPOCH keeps its blob. A layer that does change is written the
 way Go's archive/tar writes the headers that its reader gave, as BuildKit does it.
 
+One consequence of writing as Go does, at `clamp`: where Go's reader cannot name a header's dialect (bytes that are not
+ASCII in a ustar header; V7 headers), its writer rounds the time to whole seconds and leaves access times out, and so do
+we, in layers that change.
+
 `buildkit/rewritten-timestamp` is BuildKit's own note that BuildKit rewrote a layer. We never add it.
 ";
 

@@ -23,12 +23,22 @@ impl MemberCanon {
         (self.apply)(&mut b, context);
         (self.same)(&a, &b)
     }
+}
 
-    /// Applies the rule and says whether it changed anything.
-    pub fn change(&self, member: &mut Member, context: &Context) -> bool {
-        let before = member.clone();
-        (self.apply)(member, context);
-        !(self.same)(&before, member)
+/// Applies rules one after the other; `changed` hears the position of each that changed something.
+pub fn apply_all(
+    rules: &[&MemberCanon],
+    member: &mut Member,
+    context: &Context,
+    mut changed: impl FnMut(usize),
+) {
+    let mut before = member.clone();
+    for (position, rule) in rules.iter().enumerate() {
+        (rule.apply)(member, context);
+        if !(rule.same)(&before, member) {
+            changed(position);
+            before.clone_from(member);
+        }
     }
 }
 
@@ -94,7 +104,9 @@ pub(super) const DIALECT: MemberCanon = MemberCanon {
         let hidden = |member: &Member| -> Vec<_> {
             member.records.iter().filter(|(key, _)| !is_visible(key)).cloned().collect()
         };
-        a.dialect == b.dialect && hidden(a) == hidden(b)
+        // Plain ustar is what a PAX member without records is written as.
+        let plain = |member: &Member| matches!(member.dialect, Dialect::Ustar | Dialect::Pax);
+        (a.dialect == b.dialect || plain(a) && plain(b)) && hidden(a) == hidden(b)
     },
 };
 

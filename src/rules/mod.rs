@@ -11,7 +11,7 @@ mod table;
 
 pub use field::{Change, DocumentKind, FieldCanon, rfc3339};
 pub use markdown::markdown;
-pub use member::MemberCanon;
+pub use member::{MemberCanon, apply_all};
 pub use select::Active;
 pub use table::RULES;
 

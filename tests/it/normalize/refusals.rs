@@ -56,7 +56,12 @@ fn force_takes_it_and_says_so() {
 
 #[test]
 fn sparse_files_are_refused_or_pass() {
-    let input = read(&good("skopeo19-oci-sparse.tar"));
+    // Old GNU sparse: one segment of 512 bytes at 1024, 1536 bytes in all.
+    let sparse = Member::of_kind(b'S', "sparse", [7; 512])
+        .patch(257, *b"ustar  \0")
+        .patch(386, *b"00000002000\x0000000001000\0")
+        .patch(483, *b"00000003000\0");
+    let input = ImageBuilder::good().layers(vec![Layer::new(&[sparse])]).tar();
     let mut options = Options::new(Level::Canonical, Some(0));
     let refused = run(&input, &options).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Refused);
