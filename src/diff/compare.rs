@@ -117,7 +117,7 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
     };
     let archives = left.facts.archive.zip(right.facts.archive).filter(|_| whole);
     let identical = archives.is_some_and(|(l, r)| l == r);
-    if let Some((l, r)) = archives.filter(|_| !identical)
+    if let Some((l, r)) = archives.filter(|_| !identical && !options.merged)
         && diff.changes().all(|change| change.cause == Cause::Derived)
     {
         let (l, r) = (l.to_string(), r.to_string());
@@ -274,6 +274,7 @@ impl Comparison<'_> {
         let (l, r) = (l.and_then(|layer| layer.blob), r.and_then(|layer| layer.blob));
         let (facts_left, facts_right) = (a.facts(l), b.facts(r));
         let count = |facts: Option<&LayerFacts>| facts.map(|facts| facts.members.len());
+        let size = |side: &Side<'_>, blob: Option<BlobId>| Some(side.graph.content(blob?).len() as u64);
         let mut diff = LayerDiff {
             left: pair.left(),
             right: pair.right(),
@@ -281,6 +282,7 @@ impl Comparison<'_> {
             relation: self.relation(left, right, pair),
             step: step(a, left, pair.left()).or_else(|| step(b, right, pair.right())),
             counts: (count(facts_left), count(facts_right)),
+            sizes: (size(a, l), size(b, r)),
             changes: Vec::new(),
             entries: Vec::new(),
         };
@@ -292,20 +294,15 @@ impl Comparison<'_> {
                     diff.changes = layer::encodings(a.graph.content(l), b.graph.content(r));
                 }
             }
-            Relation::Alone => {
-                let size = |side: &Side<'_>, blob: Option<BlobId>| {
-                    blob.map_or(0, |blob| side.graph.content(blob).len() as u64)
-                };
-                diff.changes.push(if pair.left().is_some() {
-                    Change::new(Cause::Removed, "layer", layer::alone(facts_left, size(a, l)), None)
-                } else {
-                    Change::new(Cause::Added, "layer", None, layer::alone(facts_right, size(b, r)))
-                });
-            }
+            Relation::Alone => diff.changes.push(if pair.left().is_some() {
+                Change::new(Cause::Removed, "layer", layer::alone(facts_left, diff.sizes.0), None)
+            } else {
+                Change::new(Cause::Added, "layer", None, layer::alone(facts_right, diff.sizes.1))
+            }),
             Relation::Differs => match (l.zip(facts_left), r.zip(facts_right)) {
                 (Some(l), Some(r)) if left.kind == ImageKind::Image => {
                     let streams = layer::streams(l, r, self.context);
-                    diff.changes = layer::envelopes(a.graph.content(l.0), b.graph.content(r.0));
+                    diff.changes = layer::compressions(a.graph.content(l.0), b.graph.content(r.0));
                     diff.changes.extend(streams.changes);
                     diff.entries = streams.entries;
                 }

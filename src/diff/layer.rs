@@ -188,8 +188,18 @@ pub(super) fn encodings(left: &[u8], right: &[u8]) -> Vec<Change> {
 
 const ENCODING: Cause = Cause::Rule("layer.encoding");
 
+/// How two blobs with different streams are compressed. What another stream is compressed with in the same way follows
+/// from it: whoever writes a layer anew compresses it anew.
+pub(super) fn compressions(left: &[u8], right: &[u8]) -> Vec<Change> {
+    let mut changes = envelopes(left, right);
+    if codec::sniff(left) == codec::sniff(right) {
+        changes.iter_mut().for_each(|change| change.cause = Cause::Derived);
+    }
+    changes
+}
+
 /// What blobs are compressed with, and by whom: fields of gzip headers, and the encoder where it can be told.
-pub(super) fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
+fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
     let (a, b) = (codec::sniff(left), codec::sniff(right));
     if a != b {
         let text = |compression: Compression, blob: &[u8]| format!("{}, {} B", compression.name(), blob.len());
@@ -251,7 +261,8 @@ impl Features {
 }
 
 /// The words a layer that stands on one side only is shown with.
-pub(super) fn alone(facts: Option<&LayerFacts>, size: u64) -> String {
+pub(super) fn alone(facts: Option<&LayerFacts>, size: Option<u64>) -> String {
+    let Some(size) = size else { return "not in the archive".to_owned() };
     match facts {
         Some(facts) => {
             let entries = usize::try_from(facts.counts.entries).unwrap_or(usize::MAX);
