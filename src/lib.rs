@@ -20,10 +20,12 @@ pub mod measure;
 pub mod media;
 pub mod normalize;
 pub mod observe;
+pub mod policy;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod report;
 pub mod rules;
+pub mod shard;
 pub mod stack;
 pub mod tar;
 pub mod verify;

@@ -25,7 +25,7 @@ const WRONG_DIGESTS: [&str; 9] = [
 const WRONG_NAMES: [&str; 5] = ["../evil", "/etc/evil", "", "blobs/../../evil", "blobs/sha256/.."];
 
 /// What can be bent; each at most once, so that nothing is bent back.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Bend {
     Flip,
     Missing,
@@ -63,7 +63,13 @@ fn blobs(layout: Layout, layers: usize) -> Vec<Doc> {
     blobs
 }
 
-fn bend(builder: ImageBuilder, bend: Bend, layout: Layout, layers: usize, u: &mut Unstructured) -> Result<ImageBuilder> {
+fn bend(
+    builder: ImageBuilder,
+    bend: Bend,
+    layout: Layout,
+    layers: usize,
+    u: &mut Unstructured,
+) -> Result<ImageBuilder> {
     let blob = *u.choose(&blobs(layout, layers))?;
     let number: u32 = u.arbitrary()?;
     let layer = number as usize % layers;
@@ -76,7 +82,10 @@ fn bend(builder: ImageBuilder, bend: Bend, layout: Layout, layers: usize, u: &mu
         Bend::Twin => {
             let first = u.arbitrary()?;
             builder.outer(move |outer| {
-                let Some(at) = outer.members.iter().rposition(|m| m.kind == b'0' && !m.data.is_empty()) else { return };
+                let Some(at) = outer.members.iter().rposition(|m| m.kind == b'0' && !m.data.is_empty())
+                else {
+                    return;
+                };
                 let mut twin = outer.members[at].clone();
                 let byte = number as usize % twin.data.len();
                 twin.data[byte] ^= 1 << (number % 8);
@@ -123,7 +132,8 @@ fn bend(builder: ImageBuilder, bend: Bend, layout: Layout, layers: usize, u: &mu
                 let first = c["rootfs"]["diff_ids"][0].clone();
                 c["rootfs"]["diff_ids"].as_array_mut().unwrap().push(first);
             }),
-            _ => builder.json(Doc::Config(0), move |c| c["rootfs"]["diff_ids"][layer] = json!(WRONG_DIGESTS[7])),
+            _ => builder
+                .json(Doc::Config(0), move |c| c["rootfs"]["diff_ids"][layer] = json!(WRONG_DIGESTS[7])),
         },
         Bend::RootfsType => builder.json(Doc::Config(0), |c| c["rootfs"]["type"] = json!("blocks")),
         Bend::SchemaVersion => {
@@ -131,7 +141,9 @@ fn bend(builder: ImageBuilder, bend: Bend, layout: Layout, layers: usize, u: &mu
             builder.json(doc, |d| d["schemaVersion"] = json!(1))
         }
         Bend::DuplicateKey => match layout {
-            Layout::Docker | Layout::Legacy => builder.replace(Doc::DockerManifest, "{\"Config\"", "{\"Layers\":[],\"Config\""),
+            Layout::Docker | Layout::Legacy => {
+                builder.replace(Doc::DockerManifest, "{\"Config\"", "{\"Layers\":[],\"Config\"")
+            }
             _ => builder.replace(Doc::Manifest(0), "{\"config\"", "{\"Layers\":[],\"config\""),
         },
         Bend::DockerView => match u.int_in_range(0..=2)? {
@@ -145,7 +157,8 @@ fn bend(builder: ImageBuilder, bend: Bend, layout: Layout, layers: usize, u: &mu
 }
 
 fn layer(number: usize, u: &mut Unstructured) -> Result<Layer> {
-    let mut members = vec![Member::dir("srv/"), Member::file(format!("srv/number{number}"), format!("{number}\n"))];
+    let mut members =
+        vec![Member::dir("srv/"), Member::file(format!("srv/number{number}"), format!("{number}\n"))];
     for i in 0..u.int_in_range(0..=3)? {
         let data: Vec<u8> = u.arbitrary()?;
         members.push(Member::file(format!("srv/file{i}"), data).mtime(i64::from(u.arbitrary::<u32>()?)));
@@ -158,7 +171,7 @@ fn case(u: &mut Unstructured) -> Result<()> {
     let layers = (0..2).map(|i| layer(i, u)).collect::<Result<Vec<_>>>()?;
     let mut builder = ImageBuilder::good().layout(layout).layers(layers);
     let (mut left, mut outer) = (bends(layout), false);
-    let mut bent = 0;
+    let mut bent = Vec::new();
     for _ in 0..u.int_in_range(0..=3)? {
         let next = left.remove(u.choose_index(left.len())?);
         // A member that is gone cannot be bent, and a cut would take both away.
@@ -168,11 +181,11 @@ fn case(u: &mut Unstructured) -> Result<()> {
         }
         outer |= is_outer;
         builder = bend(builder, next, layout, 2, u)?;
-        bent += 1;
+        bent.push(next);
     }
     let verdict = verdict(&builder.tar());
     let passed = verdict.as_ref().is_some_and(|verdict| verdict.passed());
-    assert_eq!(passed, bent == 0, "{bent} things bent, {:?}", verdict.map(|v| v.findings));
+    assert_eq!(passed, bent.is_empty(), "{layout:?} {bent:?}, {:?}", verdict.map(|v| v.findings));
     Ok(())
 }
 

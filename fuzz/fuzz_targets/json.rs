@@ -3,22 +3,36 @@
 
 use libfuzzer_sys::fuzz_target;
 use repro_build::{json, json::FaultKind};
-use repro_build_fuzz::{limits, support::{Doc, ImageBuilder, Layout}, verdict};
+use repro_build_fuzz::{
+    limits,
+    support::{Doc, ImageBuilder, Layout},
+    verdict,
+};
 use serde_json::Value;
 
 /// Faults of documents that serde_json reads without a word.
-const STRICTER: &[FaultKind] =
-    &[FaultKind::TooLarge, FaultKind::DuplicateKey, FaultKind::CaseFoldKey, FaultKind::KeyCase, FaultKind::Depth];
+const STRICTER: &[FaultKind] = &[
+    FaultKind::TooLarge,
+    FaultKind::DuplicateKey,
+    FaultKind::CaseFoldKey,
+    FaultKind::KeyCase,
+    FaultKind::Depth,
+];
 
 fn same(ours: &json::Node, theirs: &Value) -> bool {
     match (&ours.value, theirs) {
         (json::Value::Null, Value::Null) => true,
         (json::Value::Bool(a), Value::Bool(b)) => a == b,
-        (json::Value::Number(a), Value::Number(b)) => *a == b.to_string() || a.parse::<f64>().ok() == b.as_f64(),
+        (json::Value::Number(a), Value::Number(b)) => {
+            *a == b.to_string() || a.parse::<f64>().ok() == b.as_f64()
+        }
         (json::Value::String(a), Value::String(b)) => a == b,
-        (json::Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (json::Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
         (json::Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|field| b.get(&field.key).is_some_and(|b| same(&field.node, b)))
+            a.len() == b.len()
+                && a.iter().all(|field| b.get(&field.key).is_some_and(|b| same(&field.node, b)))
         }
         _ => false,
     }

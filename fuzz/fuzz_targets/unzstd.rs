@@ -25,14 +25,19 @@ fn ours(blob: &[u8], window: usize) -> Option<Vec<u8>> {
 
 /// Every frame of `blob` by the other decoder, which reads one at a time and reports skippable ones as errors.
 fn theirs(mut blob: &[u8]) -> Result<Vec<u8>, String> {
-    use ruzstd::decoding::{StreamingDecoder, errors::{FrameDecoderError, ReadFrameHeaderError}};
+    use ruzstd::decoding::{
+        StreamingDecoder,
+        errors::{FrameDecoderError, ReadFrameHeaderError},
+    };
     let mut out = Vec::new();
     while !blob.is_empty() {
         match StreamingDecoder::new(&mut blob) {
             Ok(mut decoder) => {
                 decoder.read_to_end(&mut out).map_err(|e| e.to_string())?;
             }
-            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length, ..
+            })) => {
                 blob = blob.get(length as usize..).ok_or("skippable frame")?;
             }
             Err(error) => return Err(error.to_string()),

@@ -38,7 +38,11 @@ pub fn fix_checksums(archive: &mut [u8]) {
         if block.iter().all(|byte| *byte == 0) {
             continue;
         }
-        let sum: u64 = block.iter().enumerate().map(|(i, byte)| if CHECKSUM.contains(&i) { 32 } else { u64::from(*byte) }).sum();
+        let sum: u64 = block
+            .iter()
+            .enumerate()
+            .map(|(i, byte)| if CHECKSUM.contains(&i) { 32 } else { u64::from(*byte) })
+            .sum();
         block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         let digits: String = block[124..136].iter().map(|byte| char::from(*byte)).collect();
         let size = u64::from_str_radix(digits.trim_matches(['\0', ' ']), 8).unwrap_or(0);

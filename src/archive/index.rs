@@ -208,6 +208,11 @@ impl<'a> EntryIndex<'a> {
             walker.feed(window, self);
             let start = number * WINDOW;
             release(start..start + window.len());
+            // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be
+            // huge.
+            if walker.is_over_and_empty() {
+                break;
+            }
         }
         self.outcome = Some(walker.finish(self));
     }

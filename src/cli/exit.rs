@@ -3,7 +3,10 @@
 use std::{io, process::ExitCode};
 
 use super::output;
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    report::wire::Summary,
+};
 
 /// The table as `--help` shows it.
 pub(super) const TABLE: &str = "\
@@ -26,6 +29,15 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// How a run over several inputs ended: what could not be read outweighs what is wrong.
+    pub(super) fn of(summary: &Summary) -> Outcome {
+        match summary {
+            Summary { unreadable: 1.., .. } => Outcome::Unreadable,
+            Summary { failed: 1.., .. } => Outcome::Bad,
+            _ => Outcome::Good,
+        }
+    }
+
     pub(super) fn code(self) -> ExitCode {
         ExitCode::from(match self {
             Outcome::Good => 0,

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Diff, DocumentDiff, ImageDiff, ImageSide, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff, Subject,
+    Diff, DocumentDiff, ImageDiff, ImageSide, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff,
+    Subject,
     archive::{self, Outer},
     cause::{Cause, Change, Tally},
     document::{self, Aligned, Role, Text},
@@ -157,17 +158,25 @@ impl Comparison<'_> {
             let (l, r) = (Text::of(left.graph, l), Text::of(right.graph, r));
             let widths = (document::width(l.root, "/manifests"), document::width(r.root, "/manifests"));
             let straight = widths == (left.images.len(), right.images.len());
-            let manifests = Aligned { array: "/manifests", pairs: &self.opened.pairs.0, lone: Some(Cause::Derived) };
+            let manifests =
+                Aligned { array: "/manifests", pairs: &self.opened.pairs.0, lone: Some(Cause::Derived) };
             let aligned: &[Aligned<'_>] = if straight { &[manifests] } else { &[] };
             documents.push(self.document(Role::Root, l, r, aligned));
         }
         let indexes = |side: &Side<'_>| -> Vec<DocId> {
             let ids = (0..side.graph.documents.len()).map(DocId::at);
-            ids.filter(|id| matches!(side.graph.document(*id).node, Node::Index(_)) && Some(*id) != side.graph.root)
-                .collect()
+            ids.filter(|id| {
+                matches!(side.graph.document(*id).node, Node::Index(_)) && Some(*id) != side.graph.root
+            })
+            .collect()
         };
         for (l, r) in indexes(left).into_iter().zip(indexes(right)) {
-            documents.push(self.document(Role::Index, Text::of(left.graph, l), Text::of(right.graph, r), &[]));
+            documents.push(self.document(
+                Role::Index,
+                Text::of(left.graph, l),
+                Text::of(right.graph, r),
+                &[],
+            ));
         }
         let docker = |side: &Side<'_>| {
             let name = b"manifest.json".as_slice();
@@ -328,7 +337,9 @@ impl Comparison<'_> {
         match l.zip(r) {
             Some((l, r)) if a.graph.content(l) == b.graph.content(r) => Relation::Same,
             // Where both were opened, these are measured.
-            Some((l, r)) if same && a.facts(Some(l)).is_some() && b.facts(Some(r)).is_some() => Relation::Repacked,
+            Some((l, r)) if same && a.facts(Some(l)).is_some() && b.facts(Some(r)).is_some() => {
+                Relation::Repacked
+            }
             None if same && l.is_none() && r.is_none() => Relation::Same,
             _ => Relation::Differs,
         }
@@ -337,7 +348,8 @@ impl Comparison<'_> {
     /// What differs between the file systems that the layers make together.
     fn merged(&self, left: &Image, right: &Image, pairs: &[Pair]) -> Vec<super::EntryDiff> {
         let (a, b) = (self.opened.left, self.opened.right);
-        let blobs = |image: &Image| -> Vec<Option<BlobId>> { image.layers.iter().map(|layer| layer.blob).collect() };
+        let blobs =
+            |image: &Image| -> Vec<Option<BlobId>> { image.layers.iter().map(|layer| layer.blob).collect() };
         let (of_left, of_right) = (blobs(left), blobs(right));
         let members = |side, blob| -> &[ListedMember] {
             Side::facts(side, blob).map(|facts| facts.members.as_slice()).unwrap_or_default()
@@ -389,7 +401,9 @@ impl LayerPairing {
 /// Layers that both have in another order.
 fn order(pairs: &[Pair]) -> Option<Change> {
     let moved = pair::moved(pairs);
-    let Some(Pair::Both(left, right)) = moved.first().and_then(|first| pairs.get(*first)) else { return None };
+    let Some(Pair::Both(left, right)) = moved.first().and_then(|first| pairs.get(*first)) else {
+        return None;
+    };
     let place = |at: &usize| format!("layer {}", at.saturating_add(1));
     Some(Change::new(Cause::Order, "order of layers", place(left), place(right)))
 }
@@ -397,11 +411,11 @@ fn order(pairs: &[Pair]) -> Option<Change> {
 /// Names, where they do not stand in documents that can be compared.
 fn names(left: &Image, right: &Image) -> Option<Change> {
     let last = |name: &String| name.rsplit(':').next().unwrap_or_default().to_owned();
-    let common = left.names.iter().any(|l| right.names.iter().any(|r| l == r || last(l) == *r || *l == last(r)));
+    let common =
+        left.names.iter().any(|l| right.names.iter().any(|r| l == r || last(l) == *r || *l == last(r)));
     let neither = left.names.is_empty() && right.names.is_empty();
     let text = |image: &Image| (!image.names.is_empty()).then(|| image.names.join(", "));
-    (!common && !neither)
-        .then(|| Change::new(Cause::Rule("archive.names"), "names", text(left), text(right)))
+    (!common && !neither).then(|| Change::new(Cause::Rule("archive.names"), "names", text(left), text(right)))
 }
 
 /// The step of the history that made a layer.

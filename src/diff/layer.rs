@@ -85,7 +85,11 @@ impl<'f> FileSystem<'f> {
 }
 
 /// Compares two file systems.
-pub(super) fn file_systems(left: &FileSystem<'_>, right: &FileSystem<'_>, context: &Context) -> Vec<EntryDiff> {
+pub(super) fn file_systems(
+    left: &FileSystem<'_>,
+    right: &FileSystem<'_>,
+    context: &Context,
+) -> Vec<EntryDiff> {
     let paths: BTreeSet<&Vec<u8>> = left.tree.keys().chain(right.tree.keys()).collect();
     paths
         .into_iter()
@@ -143,7 +147,9 @@ fn order(pairs: &[Pair], left: &[ListedMember], right: &[ListedMember]) -> Optio
     // Sorting refuses duplicates: which of them counts depends on their order.
     let cause = if unique(left) && unique(right) { Cause::Rule("layer.order") } else { Cause::Order };
     let text = |members: &[ListedMember], at: usize| {
-        members.get(at).map(|m| format!("{} is entry {}", show::lossless(&m.member.name), at.saturating_add(1)))
+        members
+            .get(at)
+            .map(|m| format!("{} is entry {}", show::lossless(&m.member.name), at.saturating_add(1)))
     };
     let field = format!("order, {} elsewhere", count(moved.len(), "entry", "entries"));
     Some(Change::new(cause, field, text(left, *l), text(right, *r)))
@@ -202,7 +208,8 @@ pub(super) fn compressions(left: &[u8], right: &[u8]) -> Vec<Change> {
 fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
     let (a, b) = (codec::sniff(left), codec::sniff(right));
     if a != b {
-        let text = |compression: Compression, blob: &[u8]| format!("{}, {} B", compression.name(), blob.len());
+        let text =
+            |compression: Compression, blob: &[u8]| format!("{}, {} B", compression.name(), blob.len());
         return vec![Change::new(ENCODING, "compression", text(a, left), text(b, right))];
     }
     let (Some(l), Some(r)) = (fingerprint::fingerprint(left), fingerprint::fingerprint(right)) else {

@@ -107,7 +107,7 @@ fn claim_by_name(resolver: &mut Resolver<'_>, blob: Option<BlobId>, path: &str, 
 
 /// Adds what `manifest.json` lists as an image of its own, unless the index lists it too.
 fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSet<DocId>) {
-    let config = docker.config.and_then(|blob| resolver.document_of(blob));
+    let config = docker.config.and_then(|blob| resolver.graph.document_of(blob));
     if config.is_some_and(|config| indexed.contains(&config)) {
         return;
     }
@@ -130,15 +130,17 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSe
                 .pointer(format!("{}/Layers/{i}", docker.at.pointer.as_deref().unwrap_or_default())),
         })
         .collect();
+    let complete = platform.is_some() && layers.iter().all(|layer| layer.blob.is_some());
     resolver.push_image(Image {
         kind: ImageKind::Image,
         names: docker.names.clone(),
         platform,
         manifest: None,
+        index: None,
         digest: None,
         at: docker.at.clone(),
         config,
-        complete: config.is_some() && layers.iter().all(|layer| layer.blob.is_some()),
+        complete,
         layers,
     });
 }

@@ -30,8 +30,13 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
     let root = read(resolver, blob, Media::Index, 0, &mut Vec::new());
     resolver.graph.root = Some(root);
     let children = resolver.graph.children(root).to_vec();
+    let mut seen = HashSet::new();
     for child in &children {
-        images(resolver, child, &names_of(child), &mut HashSet::new());
+        let below = child.target.blob().and_then(|blob| resolver.graph.document_of(blob));
+        let nested = below.filter(|id| matches!(resolver.graph.document(*id).node, Node::Index(_)));
+        let above = Above { index: nested.unwrap_or(root), names: names_of(child) };
+        seen.clear();
+        images(resolver, child, &above, &mut seen);
     }
 }
 
@@ -163,7 +168,7 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
         match child.target {
             // An index may list anything; what says that it is no document is none of ours to read.
             Target::Blob(blob) if !may_be_document(resolver, child, blob) => {}
-            Target::Blob(_) if depth >= resolver.limits.max_depth => {
+            Target::Blob(_) if depth >= resolver.limits.max_depth && child.media != Media::Manifest => {
                 let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
                 resolver.fault(FaultKind::IndexDepth, &child.at, detail);
             }
@@ -222,6 +227,9 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
     let layers: Vec<Descriptor> =
         elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
     if let Some(config) = &config {
+        if matches!(config.media, Media::Index | Media::Manifest | Media::Layer { .. }) {
+            resolver.fault(FaultKind::MediaTypeKind, &config.at, "it stands in the place of a configuration");
+        }
         match config.target {
             Target::Blob(blob) if configures_image(resolver, config, blob, &layers) => {
                 if !says_config(config) {
@@ -322,26 +330,32 @@ fn history(resolver: &mut Resolver<'_>, step: &Value<'_>) -> History {
     }
 }
 
-/// Adds the images below a descriptor. `names` come from the entry of `index.json` above it.
-fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, names: &[String], seen: &mut HashSet<DocId>) {
-    let Some(id) = descriptor.target.blob().and_then(|blob| resolver.document_of(blob)) else { return };
+/// What an image has from the entry of `index.json` above it.
+struct Above {
+    index: DocId,
+    names: Vec<String>,
+}
+
+/// Adds the images below a descriptor.
+fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, above: &Above, seen: &mut HashSet<DocId>) {
+    let Some(id) = descriptor.target.blob().and_then(|blob| resolver.graph.document_of(blob)) else { return };
     match resolver.graph.document(id).node.clone() {
         // An index that is reached twice gives no further images.
         Node::Index(children) if seen.insert(id) => {
             for child in &children {
-                images(resolver, child, names, seen);
+                images(resolver, child, above, seen);
             }
         }
-        Node::Manifest(manifest) => add_image(resolver, descriptor, id, &manifest, names),
+        Node::Manifest(manifest) => add_image(resolver, descriptor, id, &manifest, above),
         _ => {}
     }
 }
 
-fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: &Manifest, names: &[String]) {
+fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: &Manifest, above: &Above) {
     let config = manifest.config.as_ref();
     let config_doc = config
         .and_then(|config| config.target.blob())
-        .and_then(|blob| resolver.document_of(blob))
+        .and_then(|blob| resolver.graph.document_of(blob))
         .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
     let attests = by.is_attestation() || by.platform.as_ref().is_some_and(super::Platform::is_unknown);
     let kind = match config {
@@ -362,9 +376,10 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
     });
     resolver.push_image(Image {
         kind,
-        names: names.to_vec(),
+        names: above.names.clone(),
         platform: by.platform.clone().or(config_platform),
         manifest: Some(id),
+        index: Some(above.index),
         digest: by.digest,
         at: by.at.clone(),
         config: config_doc,

@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, Node, Platform,
-    Role, Target, docker, oci,
+    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, ImageKind, Node,
+    Platform, Role, Target, docker, oci,
 };
 use crate::{
     archive::{EntryId, EntryIndex, Found},
@@ -33,12 +33,12 @@ pub fn resolve<'a>(index: &'a EntryIndex<'a>, at: Location, limits: &Limits) -> 
         docker: None,
         images: Vec::new(),
         faults: Vec::new(),
+        document_of: HashMap::new(),
     };
     let mut resolver = Resolver {
         graph,
         limits: limits.clone(),
         by_entry: HashMap::new(),
-        by_blob: HashMap::new(),
         claimed: HashSet::new(),
         images_of: HashMap::new(),
     };
@@ -53,7 +53,6 @@ pub(super) struct Resolver<'a> {
     pub(super) graph: ImageGraph<'a>,
     pub(super) limits: Limits,
     by_entry: HashMap<EntryId, BlobId>,
-    by_blob: HashMap<BlobId, DocId>,
     /// What was claimed of blobs already.
     claimed: HashSet<(BlobId, Digest, Option<u64>)>,
     /// Positions of images by manifest or, without one, configuration.
@@ -131,14 +130,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The document a blob was read as.
-    pub(super) fn document_of(&self, blob: BlobId) -> Option<DocId> {
-        self.by_blob.get(&blob).copied()
-    }
-
     /// Reads a blob as a JSON document; the same blob is read only once.
     pub(super) fn document(&mut self, blob: BlobId) -> (DocId, bool) {
-        if let Some(&id) = self.by_blob.get(&blob) {
+        if let Some(id) = self.graph.document_of(blob) {
             return (id, false);
         }
         let parsed = json::parse(self.graph.content(blob), &self.limits);
@@ -149,7 +143,7 @@ impl<'a> Resolver<'a> {
             faults: parsed.faults,
             node: Node::Other,
         });
-        self.by_blob.insert(blob, id);
+        self.graph.document_of.insert(blob, id);
         (id, true)
     }
 
@@ -382,6 +376,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn judge_completeness(&mut self) {
+        let unreadable = self
+            .graph
+            .images
+            .iter()
+            .filter(|image| image.kind == ImageKind::Image && self.graph.config(image).is_none());
+        let places: Vec<Location> = unreadable.map(|image| image.at.clone()).collect();
+        for at in places {
+            self.fault(FaultKind::ConfigUnreadable, &at, "");
+        }
         let graph = &self.graph;
         let documents = graph.root.is_some() || graph.docker.is_some();
         let at = graph.at.clone();

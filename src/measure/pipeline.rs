@@ -80,7 +80,9 @@ impl<'s, W> State<'s, W> {
                 let most = if self.threads == 1 { 1 } else { WINDOWS };
                 !self.ended && self.source.is_some() && self.filled.len() < most
             }
-            Stage::Reader(i) => self.readers.get(i).is_some_and(|seat| seat.read.is_some() && seat.next < end),
+            Stage::Reader(i) => {
+                self.readers.get(i).is_some_and(|seat| seat.read.is_some() && seat.next < end)
+            }
         };
         let behind = (0..self.readers.len())
             .filter(|i| ready(Stage::Reader(*i)))

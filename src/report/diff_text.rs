@@ -146,7 +146,12 @@ impl Page<'_> {
             self.rung(rung, parts)?;
         }
         if same_layers > 0 {
-            writeln!(self.out, "   {:<12}  {}", "", count(same_layers, "diff-id is the same", "diff-ids are the same"))?;
+            writeln!(
+                self.out,
+                "   {:<12}  {}",
+                "",
+                count(same_layers, "diff-id is the same", "diff-ids are the same")
+            )?;
         }
         Ok(())
     }
@@ -161,7 +166,8 @@ impl Page<'_> {
             }
         };
         let name = format!("{}{number}", rung.rung.name());
-        let text = |digest: Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
+        let text =
+            |digest: Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
         let word = match rung.same {
             Some(true) => "same".to_owned(),
             Some(false) if parts => self.paint.with("1;31", "differs: here they part"),
@@ -384,9 +390,12 @@ pub(super) fn advice(report: &DiffReport) -> Vec<String> {
         advice.push("or compress both with the same version of the same tool".to_owned());
     }
     if advice.is_empty() && report.verdict == "different" {
-        advice.extend(report.subjects().find(|(_, changes, _)| changes.iter().any(|c| real(c.cause))).map(
-            |(path, ..)| format!("start with {path}"),
-        ));
+        advice.extend(
+            report
+                .subjects()
+                .find(|(_, changes, _)| changes.iter().any(|c| real(c.cause)))
+                .map(|(path, ..)| format!("start with {path}")),
+        );
     }
     advice
 }
@@ -411,9 +420,9 @@ impl DiffReport {
         });
         let entries =
             entries.map(|entry| (entry.path.as_str(), entry.changes.as_slice(), entry.hint.as_ref()));
-        let fields = fields.chain(whole).map(|change| {
-            (change.field.as_str(), std::slice::from_ref(change), change.hint.as_ref())
-        });
+        let fields = fields
+            .chain(whole)
+            .map(|change| (change.field.as_str(), std::slice::from_ref(change), change.hint.as_ref()));
         entries.chain(fields)
     }
 }
@@ -453,7 +462,8 @@ fn place(image: &ImageDiffRecord) -> Option<String> {
         .filter(|rung| !of(*rung, true).is_empty() && of(*rung, false).is_empty())
         .map(Rung::name)
         .collect();
-    let agree = if agree.is_empty() { "no rung agrees".to_owned() } else { format!("same: {}", agree.join(", ")) };
+    let agree =
+        if agree.is_empty() { "no rung agrees".to_owned() } else { format!("same: {}", agree.join(", ")) };
     let platform = image.left.as_ref().and_then(|side| side.platform.as_ref());
     let platform = platform.map(|platform| format!("{platform}: ")).unwrap_or_default();
     Some(format!("{platform}{place}; {agree}"))

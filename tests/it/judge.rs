@@ -2,17 +2,37 @@
 
 use repro_build::{
     archive::{OpenOptions, Source},
+    digest::Digest,
     error::Result,
     grade::Grade,
     inspect::{Request, inspect},
+    ladder::Rung,
     measure::Workers,
     observe::Silent,
     verify::Verdict,
 };
 
+/// The threads that all tests share.
+pub static WORKERS: std::sync::LazyLock<Workers> = std::sync::LazyLock::new(|| Workers::new(0).unwrap());
+
+/// The names of every image in an archive, and every digest by which people name it.
+pub fn ladders(archive: Vec<u8>) -> Result<Vec<(Vec<String>, Vec<Digest>)>> {
+    let source = Source::from_bytes("image.tar", archive, &OpenOptions::default())?;
+    inspect(&source, &Request::default(), &WORKERS, &Silent, |inspected| {
+        let rungs = |image| {
+            inspected
+                .ladder(image)
+                .rungs()
+                .filter(|(rung, _)| *rung != Rung::Index)
+                .map(|(_, digest)| digest)
+                .collect()
+        };
+        inspected.images.iter().map(|image| (image.names.clone(), rungs(image))).collect()
+    })
+}
+
 /// The verdict on an archive called `image.tar`.
 pub fn judge_with(archive: Vec<u8>, request: &Request) -> Result<Verdict> {
-    static WORKERS: std::sync::LazyLock<Workers> = std::sync::LazyLock::new(|| Workers::new(0).unwrap());
     let options = OpenOptions { limits: request.limits.clone(), ..OpenOptions::default() };
     let source = Source::from_bytes("image.tar", archive, &options)?;
     inspect(&source, request, &WORKERS, &Silent, |inspected| inspected.verdict.clone())

@@ -2,9 +2,12 @@
 
 mod blob;
 mod config;
+mod content;
 mod expect;
 mod layer;
 mod views;
+
+pub use content::{Content, Pattern};
 
 use std::collections::HashMap;
 
@@ -103,6 +106,15 @@ checks! {
     "layer.newer-than-epoch" Error Layers layer::newer_than_epoch, has_epoch,
         "a layer holds a file newer than SOURCE_DATE_EPOCH"
         "the next build will have another one: its timestamps were not rewritten"
+    "content.forbidden" Error Layers content::forbidden, content::files_forbidden,
+        "a layer holds a file that the policy forbids"
+        "it would be published with the image, even where a later layer removes it"
+    "content.layer-size" Error Layers content::layer_size, content::size_limited,
+        "a layer is larger than the policy allows"
+        "every machine that pulls the image fetches and unpacks it"
+    "content.layer-count" Error Documents content::layer_count, content::count_limited,
+        "an image has more layers than the policy allows"
+        "each of them is fetched, unpacked and mounted on its own"
     "expect.digest" Error Digests expect::digest, expect::digest_given,
         "an expected digest is on no rung of any image's ladder"
         "this is not the image that was asked for"
