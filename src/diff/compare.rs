@@ -124,9 +124,11 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
         let (l, r) = (l.to_string(), r.to_string());
         diff.archive.push(Change::new(Cause::Rule("archive.form"), "bytes around the members", l, r));
     }
+    // Who names a level looks at images: what is around one that is the same does not count.
+    let same_image = options.level.is_some() && verdict::same_images(&diff);
     let by_level = |change: &Change| {
         let least = change.cause.rule().and_then(|rule| rule.level);
-        options.level.zip(least).is_some_and(|(level, least)| least <= level)
+        same_image || options.level.zip(least).is_some_and(|(level, least)| least <= level)
     };
     diff.retain(|change| options.causes.count(change.cause) && !by_level(change));
     if diff.changes().all(|change| change.cause == Cause::Derived) {

@@ -123,7 +123,7 @@ pub(super) fn verdict(diff: &Diff, identical: bool, merged: bool) -> Verdict {
 }
 
 /// Whether every image has its like on the other side, by manifest where both have one, else by configuration.
-fn same_images(diff: &Diff) -> bool {
+pub(super) fn same_images(diff: &Diff) -> bool {
     diff.images.iter().all(|image| {
         let (Some(left), Some(right)) = (&image.left, &image.right) else { return false };
         let same = |left, right| left == right && left != None;

@@ -383,6 +383,9 @@ pub(super) fn advice(report: &DiffReport) -> Vec<String> {
     if let Some(remedy) = &report.remedy {
         advice.push(format!("repro-build normalize {} IN -o OUT, for both", remedy.arguments));
     }
+    if report.verdict == "identical-image" && !report.same {
+        advice.push("if only the image counts: --level archive, and the exit code is 0".to_owned());
+    }
     if causes.contains(&"layer.mtime") && report.verdict == "equalizable" {
         advice.push("or build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true".to_owned());
     }

@@ -306,6 +306,8 @@ fn the_same_image_from_other_tools_is_the_same_image() {
     ] {
         let diff = diff(&docker20, &file(other));
         assert_eq!(diff.verdict, Verdict::IdenticalImage, "{other}");
+        let images = Options { level: Some(Level::Archive), ..Options::default() };
+        assert!(between((&docker20, None), (&file(other), None), &images).same(), "{other}");
         assert!(
             causes(&diff).iter().all(|cause| cause.starts_with("archive.") || *cause == "layer.encoding"),
             "{other}: {:?}",
