@@ -58,7 +58,9 @@ pub(super) fn compare(left: &Side<'_>, right: &Side<'_>) -> Vec<Change> {
                 tell(FORM, field, Some(several(l)), Some(several(r)));
             }
         }
-        let end = |outer: &Outer| Some(format!("{:?}, {} B behind it", outer.outcome.end, outer.outcome.bytes.trailing));
+        let end = |outer: &Outer| {
+            Some(format!("{:?}, {} B behind it", outer.outcome.end, outer.outcome.bytes.trailing))
+        };
         tell(FORM, "end of the tar", end(l), end(r));
         changes.extend(order(&l.members, &r.members));
     }
@@ -66,7 +68,8 @@ pub(super) fn compare(left: &Side<'_>, right: &Side<'_>) -> Vec<Change> {
         let (l, r) = (unreferenced(left), unreferenced(right));
         let paths: BTreeSet<&Vec<u8>> = l.keys().chain(r.keys()).collect();
         for path in paths.into_iter().filter(|path| l.get(*path) != r.get(*path)) {
-            let size = |files: &BTreeMap<Vec<u8>, &[u8]>| files.get(path).map(|bytes| format!("{} B", bytes.len()));
+            let size =
+                |files: &BTreeMap<Vec<u8>, &[u8]>| files.get(path).map(|bytes| format!("{} B", bytes.len()));
             let rule = if path == LAYOUT_FILE { "archive.documents" } else { "archive.unreferenced" };
             changes.push(Change::new(Cause::Rule(rule), show::lossless(path), size(&l), size(&r)));
         }

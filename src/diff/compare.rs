@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Diff, DocumentDiff, ImageDiff, ImageSide, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff, Subject,
+    Diff, DocumentDiff, ImageDiff, ImageSide, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff,
+    Subject,
     archive::{self, Outer},
     cause::{Cause, Change, Tally},
     document::{self, Aligned, Role, Text},
@@ -117,15 +118,17 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
     };
     let archives = left.facts.archive.zip(right.facts.archive).filter(|_| whole);
     let identical = archives.is_some_and(|(l, r)| l == r);
-    if let Some((l, r)) = archives.filter(|_| !identical)
+    if let Some((l, r)) = archives.filter(|_| !identical && !options.merged)
         && diff.changes().all(|change| change.cause == Cause::Derived)
     {
         let (l, r) = (l.to_string(), r.to_string());
         diff.archive.push(Change::new(Cause::Rule("archive.form"), "bytes around the members", l, r));
     }
+    // Who names a level looks at images: what is around one that is the same does not count.
+    let same_image = options.level.is_some() && verdict::same_images(&diff);
     let by_level = |change: &Change| {
         let least = change.cause.rule().and_then(|rule| rule.level);
-        options.level.zip(least).is_some_and(|(level, least)| least <= level)
+        same_image || options.level.zip(least).is_some_and(|(level, least)| least <= level)
     };
     diff.retain(|change| options.causes.count(change.cause) && !by_level(change));
     if diff.changes().all(|change| change.cause == Cause::Derived) {
@@ -157,17 +160,25 @@ impl Comparison<'_> {
             let (l, r) = (Text::of(left.graph, l), Text::of(right.graph, r));
             let widths = (document::width(l.root, "/manifests"), document::width(r.root, "/manifests"));
             let straight = widths == (left.images.len(), right.images.len());
-            let manifests = Aligned { array: "/manifests", pairs: &self.opened.pairs.0, lone: Some(Cause::Derived) };
+            let manifests =
+                Aligned { array: "/manifests", pairs: &self.opened.pairs.0, lone: Some(Cause::Derived) };
             let aligned: &[Aligned<'_>] = if straight { &[manifests] } else { &[] };
             documents.push(self.document(Role::Root, l, r, aligned));
         }
         let indexes = |side: &Side<'_>| -> Vec<DocId> {
             let ids = (0..side.graph.documents.len()).map(DocId::at);
-            ids.filter(|id| matches!(side.graph.document(*id).node, Node::Index(_)) && Some(*id) != side.graph.root)
-                .collect()
+            ids.filter(|id| {
+                matches!(side.graph.document(*id).node, Node::Index(_)) && Some(*id) != side.graph.root
+            })
+            .collect()
         };
         for (l, r) in indexes(left).into_iter().zip(indexes(right)) {
-            documents.push(self.document(Role::Index, Text::of(left.graph, l), Text::of(right.graph, r), &[]));
+            documents.push(self.document(
+                Role::Index,
+                Text::of(left.graph, l),
+                Text::of(right.graph, r),
+                &[],
+            ));
         }
         let docker = |side: &Side<'_>| {
             let name = b"manifest.json".as_slice();
@@ -274,6 +285,7 @@ impl Comparison<'_> {
         let (l, r) = (l.and_then(|layer| layer.blob), r.and_then(|layer| layer.blob));
         let (facts_left, facts_right) = (a.facts(l), b.facts(r));
         let count = |facts: Option<&LayerFacts>| facts.map(|facts| facts.members.len());
+        let size = |side: &Side<'_>, blob: Option<BlobId>| Some(side.graph.content(blob?).len() as u64);
         let mut diff = LayerDiff {
             left: pair.left(),
             right: pair.right(),
@@ -281,6 +293,7 @@ impl Comparison<'_> {
             relation: self.relation(left, right, pair),
             step: step(a, left, pair.left()).or_else(|| step(b, right, pair.right())),
             counts: (count(facts_left), count(facts_right)),
+            sizes: (size(a, l), size(b, r)),
             changes: Vec::new(),
             entries: Vec::new(),
         };
@@ -292,20 +305,15 @@ impl Comparison<'_> {
                     diff.changes = layer::encodings(a.graph.content(l), b.graph.content(r));
                 }
             }
-            Relation::Alone => {
-                let size = |side: &Side<'_>, blob: Option<BlobId>| {
-                    blob.map_or(0, |blob| side.graph.content(blob).len() as u64)
-                };
-                diff.changes.push(if pair.left().is_some() {
-                    Change::new(Cause::Removed, "layer", layer::alone(facts_left, size(a, l)), None)
-                } else {
-                    Change::new(Cause::Added, "layer", None, layer::alone(facts_right, size(b, r)))
-                });
-            }
+            Relation::Alone => diff.changes.push(if pair.left().is_some() {
+                Change::new(Cause::Removed, "layer", layer::alone(facts_left, diff.sizes.0), None)
+            } else {
+                Change::new(Cause::Added, "layer", None, layer::alone(facts_right, diff.sizes.1))
+            }),
             Relation::Differs => match (l.zip(facts_left), r.zip(facts_right)) {
                 (Some(l), Some(r)) if left.kind == ImageKind::Image => {
                     let streams = layer::streams(l, r, self.context);
-                    diff.changes = layer::envelopes(a.graph.content(l.0), b.graph.content(r.0));
+                    diff.changes = layer::compressions(a.graph.content(l.0), b.graph.content(r.0));
                     diff.changes.extend(streams.changes);
                     diff.entries = streams.entries;
                 }
@@ -331,7 +339,9 @@ impl Comparison<'_> {
         match l.zip(r) {
             Some((l, r)) if a.graph.content(l) == b.graph.content(r) => Relation::Same,
             // Where both were opened, these are measured.
-            Some((l, r)) if same && a.facts(Some(l)).is_some() && b.facts(Some(r)).is_some() => Relation::Repacked,
+            Some((l, r)) if same && a.facts(Some(l)).is_some() && b.facts(Some(r)).is_some() => {
+                Relation::Repacked
+            }
             None if same && l.is_none() && r.is_none() => Relation::Same,
             _ => Relation::Differs,
         }
@@ -340,7 +350,8 @@ impl Comparison<'_> {
     /// What differs between the file systems that the layers make together.
     fn merged(&self, left: &Image, right: &Image, pairs: &[Pair]) -> Vec<super::EntryDiff> {
         let (a, b) = (self.opened.left, self.opened.right);
-        let blobs = |image: &Image| -> Vec<Option<BlobId>> { image.layers.iter().map(|layer| layer.blob).collect() };
+        let blobs =
+            |image: &Image| -> Vec<Option<BlobId>> { image.layers.iter().map(|layer| layer.blob).collect() };
         let (of_left, of_right) = (blobs(left), blobs(right));
         let members = |side, blob| -> &[ListedMember] {
             Side::facts(side, blob).map(|facts| facts.members.as_slice()).unwrap_or_default()
@@ -392,7 +403,9 @@ impl LayerPairing {
 /// Layers that both have in another order.
 fn order(pairs: &[Pair]) -> Option<Change> {
     let moved = pair::moved(pairs);
-    let Some(Pair::Both(left, right)) = moved.first().and_then(|first| pairs.get(*first)) else { return None };
+    let Some(Pair::Both(left, right)) = moved.first().and_then(|first| pairs.get(*first)) else {
+        return None;
+    };
     let place = |at: &usize| format!("layer {}", at.saturating_add(1));
     Some(Change::new(Cause::Order, "order of layers", place(left), place(right)))
 }
@@ -400,11 +413,11 @@ fn order(pairs: &[Pair]) -> Option<Change> {
 /// Names, where they do not stand in documents that can be compared.
 fn names(left: &Image, right: &Image) -> Option<Change> {
     let last = |name: &String| name.rsplit(':').next().unwrap_or_default().to_owned();
-    let common = left.names.iter().any(|l| right.names.iter().any(|r| l == r || last(l) == *r || *l == last(r)));
+    let common =
+        left.names.iter().any(|l| right.names.iter().any(|r| l == r || last(l) == *r || *l == last(r)));
     let neither = left.names.is_empty() && right.names.is_empty();
     let text = |image: &Image| (!image.names.is_empty()).then(|| image.names.join(", "));
-    (!common && !neither)
-        .then(|| Change::new(Cause::Rule("archive.names"), "names", text(left), text(right)))
+    (!common && !neither).then(|| Change::new(Cause::Rule("archive.names"), "names", text(left), text(right)))
 }
 
 /// The step of the history that made a layer.

@@ -75,7 +75,11 @@ pub(super) type Beginnings = HashMap<u64, Vec<u8>>;
 /// Reads the beginnings of the wanted files of one layer.
 pub(super) fn read(graph: &ImageGraph<'_>, blob: BlobId, wanted: &[u64], limits: &Limits) -> Beginnings {
     let packed = graph.content(blob);
-    let mut collector = Collector { wanted: wanted.iter().map(|at| (*at, Vec::new())).collect(), at: None, left: wanted.len() };
+    let mut collector = Collector {
+        wanted: wanted.iter().map(|at| (*at, Vec::new())).collect(),
+        at: None,
+        left: wanted.len(),
+    };
     let mut walker = Walker::new(limits);
     let mut decoder = codec::decoder(codec::sniff(packed), packed, limits);
     let mut window = vec![0; WINDOW];
@@ -123,8 +127,9 @@ impl Sink for Collector {
 pub(super) fn compare(left: &[u8], right: &[u8], most: usize) -> Content {
     let common = left.iter().zip(right).take_while(|(l, r)| l == r).count();
     let whole = left.len() < PREFIX && right.len() < PREFIX;
-    let first_difference = (common < left.len().max(right.len()) && (whole || common < left.len().min(right.len())))
-        .then_some(common as u64);
+    let first_difference = (common < left.len().max(right.len())
+        && (whole || common < left.len().min(right.len())))
+    .then_some(common as u64);
     let mut content = Content { first_difference, ..Content::default() };
     if most > 0 && is_text(left) && is_text(right) {
         (content.lines, content.more) = unified(left, right, most);
@@ -146,7 +151,8 @@ fn unified(left: &[u8], right: &[u8], most: usize) -> (Vec<Line>, usize) {
     let mut all = Vec::new();
     for group in diff.grouped_ops(3) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let (old, new) = (first.old_range().start..last.old_range().end, first.new_range().start..last.new_range().end);
+        let (old, new) =
+            (first.old_range().start..last.old_range().end, first.new_range().start..last.new_range().end);
         let hunk = format!("@ -{} +{} @@", range(&old), range(&new));
         all.push(Line { sign: Sign::Hunk, text: hunk.into_bytes() });
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {

@@ -48,12 +48,22 @@ pub const CULPRITS: &[Culprit] = &[
         remedy: "rm -rf /var/log/* in the same RUN",
     },
     Culprit {
-        paths: &["var/lib/apt/lists/**", "var/cache/apt/**", "var/cache/debconf/**", "var/lib/apt/extended_states"],
+        paths: &[
+            "var/lib/apt/lists/**",
+            "var/cache/apt/**",
+            "var/cache/debconf/**",
+            "var/lib/apt/extended_states",
+        ],
         why: "apt's lists and caches follow the mirror of the day",
         remedy: "pin snapshot.debian.org; rm -rf /var/lib/apt/lists/* /var/cache/* in the same RUN",
     },
     Culprit {
-        paths: &["var/lib/dpkg/status", "var/lib/dpkg/status-old", "var/lib/dpkg/available", "var/lib/dpkg/info/**"],
+        paths: &[
+            "var/lib/dpkg/status",
+            "var/lib/dpkg/status-old",
+            "var/lib/dpkg/available",
+            "var/lib/dpkg/info/**",
+        ],
         why: "other package versions were installed",
         remedy: "pin versions, or use snapshot.debian.org for a fixed day",
     },
@@ -68,7 +78,13 @@ pub const CULPRITS: &[Culprit] = &[
         remedy: "apk add --no-cache",
     },
     Culprit {
-        paths: &["var/lib/rpm/**", "usr/lib/sysimage/rpm/**", "var/cache/dnf/**", "var/lib/dnf/**", "var/cache/yum/**"],
+        paths: &[
+            "var/lib/rpm/**",
+            "usr/lib/sysimage/rpm/**",
+            "var/cache/dnf/**",
+            "var/lib/dnf/**",
+            "var/cache/yum/**",
+        ],
         why: "the RPM database and its caches hold install times",
         remedy: "dnf clean all; set SOURCE_DATE_EPOCH and %_build_mtime_policy, or rebuild the database",
     },
@@ -169,9 +185,11 @@ pub fn culprit(path: &[u8]) -> Option<&'static Culprit> {
         let mut set = GlobSetBuilder::new();
         let mut owners = Vec::new();
         for culprit in CULPRITS {
-            for glob in culprit.paths.iter().filter_map(|path| {
-                GlobBuilder::new(path).literal_separator(true).build().ok()
-            }) {
+            for glob in culprit
+                .paths
+                .iter()
+                .filter_map(|path| GlobBuilder::new(path).literal_separator(true).build().ok())
+            {
                 set.add(glob);
                 owners.push(culprit);
             }

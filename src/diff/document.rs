@@ -110,7 +110,12 @@ pub(super) fn compare(
             below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
         };
         if !aligned.iter().any(array) {
-            search.add(&difference.pointer, a.pointer(&difference.pointer), b.pointer(&difference.pointer), difference);
+            search.add(
+                &difference.pointer,
+                a.pointer(&difference.pointer),
+                b.pointer(&difference.pointer),
+                difference,
+            );
         }
     }
     for aligned in aligned {
@@ -221,9 +226,8 @@ impl Search<'_> {
     fn rule(&self, pointer: &str, left: Option<&Node>, right: Option<&Node>) -> Option<&'static Rule> {
         let kind = self.role.kind()?;
         let explains = |rule: &&Rule| {
-            rule.field().is_some_and(|field| {
-                field.covers(kind, pointer) && field.explains(left, right, self.context)
-            })
+            rule.field()
+                .is_some_and(|field| field.covers(kind, pointer) && field.explains(left, right, self.context))
         };
         RULES.iter().filter(explains).min_by_key(|rule| (rule.level.is_none(), rule.level))
     }
@@ -303,9 +307,9 @@ fn whole(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>) -
             let kind = |node: &Node| Some(Media::of(node.str().ok()?)).filter(|media| *media != Media::Other);
             let (left, right) = (left.map(kind), right.map(kind));
             let same = match (left, right) {
-                (Some(left), Some(right)) => {
-                    left.zip(right).is_some_and(|(l, r)| std::mem::discriminant(&l) == std::mem::discriminant(&r))
-                }
+                (Some(left), Some(right)) => left
+                    .zip(right)
+                    .is_some_and(|(l, r)| std::mem::discriminant(&l) == std::mem::discriminant(&r)),
                 (one, other) => one.or(other).flatten().is_some(),
             };
             same.then_some("manifest.form")

@@ -37,7 +37,11 @@ const FIELDS: &[Field] = &[
     Field { name: "ctime", cause: Cause::Content, value: |m| m.ctime.map(show::time) },
     Field { name: "name", cause: Cause::Encoding, value: |m| Some(show::lossless(&m.name)) },
     Field { name: "dialect", cause: Cause::Encoding, value: |m| Some(dialect(m).to_owned()) },
-    Field { name: "sparse", cause: Cause::Encoding, value: |m| m.sparse.as_ref().map(|map| format!("{map:?}")) },
+    Field {
+        name: "sparse",
+        cause: Cause::Encoding,
+        value: |m| m.sparse.as_ref().map(|map| format!("{map:?}")),
+    },
 ];
 
 fn is_link(member: &Member) -> bool {
@@ -95,7 +99,8 @@ pub(super) fn compare(
     for field in FIELDS.iter().filter(|field| applied(field.name)) {
         let (a, b) = ((field.value)(l), (field.value)(r));
         if a != b {
-            let cause = rule(l, r, context, |l, r| (field.value)(l) == (field.value)(r)).unwrap_or(field.cause);
+            let cause =
+                rule(l, r, context, |l, r| (field.value)(l) == (field.value)(r)).unwrap_or(field.cause);
             changes.push(Change::new(cause, field.name, a, b));
         }
     }
@@ -123,9 +128,8 @@ fn members() -> impl Iterator<Item = (&'static str, &'static MemberCanon)> {
 }
 
 /// Records that only repeat a field which is compared on its own.
-const OF_FIELDS: [&[u8]; 10] = [
-    b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"atime", b"ctime",
-];
+const OF_FIELDS: [&[u8]; 10] =
+    [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"atime", b"ctime"];
 
 /// Extended attributes and other PAX records.
 fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mut Vec<Change>) {
@@ -151,7 +155,8 @@ fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mu
         let text = |value: Option<Vec<u8>>| value.map(|value| show::lossless(&value));
         changes.push(Change::new(cause, field, text(a), text(b)));
     }
-    let order = |member: &Member| -> Vec<Vec<u8>> { member.xattrs().map(|(name, _)| name.to_vec()).collect() };
+    let order =
+        |member: &Member| -> Vec<Vec<u8>> { member.xattrs().map(|(name, _)| name.to_vec()).collect() };
     let (a, b) = (order(l), order(r));
     let sorted = |mut names: Vec<Vec<u8>>| {
         names.sort();

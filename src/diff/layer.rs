@@ -85,7 +85,11 @@ impl<'f> FileSystem<'f> {
 }
 
 /// Compares two file systems.
-pub(super) fn file_systems(left: &FileSystem<'_>, right: &FileSystem<'_>, context: &Context) -> Vec<EntryDiff> {
+pub(super) fn file_systems(
+    left: &FileSystem<'_>,
+    right: &FileSystem<'_>,
+    context: &Context,
+) -> Vec<EntryDiff> {
     let paths: BTreeSet<&Vec<u8>> = left.tree.keys().chain(right.tree.keys()).collect();
     paths
         .into_iter()
@@ -143,7 +147,9 @@ fn order(pairs: &[Pair], left: &[ListedMember], right: &[ListedMember]) -> Optio
     // Sorting refuses duplicates: which of them counts depends on their order.
     let cause = if unique(left) && unique(right) { Cause::Rule("layer.order") } else { Cause::Order };
     let text = |members: &[ListedMember], at: usize| {
-        members.get(at).map(|m| format!("{} is entry {}", show::lossless(&m.member.name), at.saturating_add(1)))
+        members
+            .get(at)
+            .map(|m| format!("{} is entry {}", show::lossless(&m.member.name), at.saturating_add(1)))
     };
     let field = format!("order, {} elsewhere", count(moved.len(), "entry", "entries"));
     Some(Change::new(cause, field, text(left, *l), text(right, *r)))
@@ -188,11 +194,22 @@ pub(super) fn encodings(left: &[u8], right: &[u8]) -> Vec<Change> {
 
 const ENCODING: Cause = Cause::Rule("layer.encoding");
 
+/// How two blobs with different streams are compressed. What another stream is compressed with in the same way follows
+/// from it: whoever writes a layer anew compresses it anew.
+pub(super) fn compressions(left: &[u8], right: &[u8]) -> Vec<Change> {
+    let mut changes = envelopes(left, right);
+    if codec::sniff(left) == codec::sniff(right) {
+        changes.iter_mut().for_each(|change| change.cause = Cause::Derived);
+    }
+    changes
+}
+
 /// What blobs are compressed with, and by whom: fields of gzip headers, and the encoder where it can be told.
-pub(super) fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
+fn envelopes(left: &[u8], right: &[u8]) -> Vec<Change> {
     let (a, b) = (codec::sniff(left), codec::sniff(right));
     if a != b {
-        let text = |compression: Compression, blob: &[u8]| format!("{}, {} B", compression.name(), blob.len());
+        let text =
+            |compression: Compression, blob: &[u8]| format!("{}, {} B", compression.name(), blob.len());
         return vec![Change::new(ENCODING, "compression", text(a, left), text(b, right))];
     }
     let (Some(l), Some(r)) = (fingerprint::fingerprint(left), fingerprint::fingerprint(right)) else {
@@ -251,7 +268,8 @@ impl Features {
 }
 
 /// The words a layer that stands on one side only is shown with.
-pub(super) fn alone(facts: Option<&LayerFacts>, size: u64) -> String {
+pub(super) fn alone(facts: Option<&LayerFacts>, size: Option<u64>) -> String {
+    let Some(size) = size else { return "not in the archive".to_owned() };
     match facts {
         Some(facts) => {
             let entries = usize::try_from(facts.counts.entries).unwrap_or(usize::MAX);

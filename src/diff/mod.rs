@@ -229,6 +229,8 @@ pub struct LayerDiff {
     pub step: Option<String>,
     /// How many entries each has; `None` where it was not opened.
     pub counts: (Option<usize>, Option<usize>),
+    /// Bytes as stored; `None` where it is not in the archive.
+    pub sizes: (Option<u64>, Option<u64>),
     /// Differences of the layers as a whole: compression, order, the stream's end.
     pub changes: Vec<Change>,
     /// Differing entries.

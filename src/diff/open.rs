@@ -79,7 +79,10 @@ impl Job<'_> {
         narrow(&mut right, &left);
         let pairs = pair_images(&left.images, &right.images);
         let relations = self.relations(&left, &right, &pairs)?;
-        let sides = [(&left, self.opens(&left, &right, &pairs, &relations, true)), (&right, self.opens(&left, &right, &pairs, &relations, false))];
+        let sides = [
+            (&left, self.opens(&left, &right, &pairs, &relations, true)),
+            (&right, self.opens(&left, &right, &pairs, &relations, false)),
+        ];
         let measured = self.workers.map(&sides, |_, (side, opens)| self.measure(side, opens));
         let [facts_left, facts_right]: [Facts; 2] = measured
             .into_iter()
@@ -87,7 +90,10 @@ impl Job<'_> {
             .try_into()
             .map_err(|_| Error::new(ErrorKind::Interrupted, "interrupted"))?;
         let (left, right) = (self.side(&left, &facts_left), self.side(&right, &facts_right));
-        let mut diff = compare::compare(&Opened { left: &left, right: &right, pairs: &pairs, relations: &relations }, self.options);
+        let mut diff = compare::compare(
+            &Opened { left: &left, right: &right, pairs: &pairs, relations: &relations },
+            self.options,
+        );
         self.contents(&mut diff, left.graph, right.graph);
         Ok(diff)
     }
@@ -104,7 +110,16 @@ impl Job<'_> {
             name = format!("{name}#{image}");
         }
         let errors = verify_documents(chosen, facts);
-        Side { name, source, graph: chosen.graph, images: &chosen.images, facts, narrowed: chosen.narrowed, outer, errors }
+        Side {
+            name,
+            source,
+            graph: chosen.graph,
+            images: &chosen.images,
+            facts,
+            narrowed: chosen.narrowed,
+            outer,
+            errors,
+        }
     }
 
     fn measure(&self, side: &Chosen<'_>, opens: &BTreeSet<BlobId>) -> Result<Facts> {
@@ -121,7 +136,12 @@ impl Job<'_> {
     }
 
     /// How layers relate whose configurations claim one diff_id: by their bytes, else by decoding both.
-    fn relations(&self, left: &Chosen<'_>, right: &Chosen<'_>, pairs: &Pairs) -> Result<HashMap<(BlobId, BlobId), Relation>> {
+    fn relations(
+        &self,
+        left: &Chosen<'_>,
+        right: &Chosen<'_>,
+        pairs: &Pairs,
+    ) -> Result<HashMap<(BlobId, BlobId), Relation>> {
         let mut relations = HashMap::new();
         let mut unproven: BTreeMap<(BlobId, BlobId), DiffId> = BTreeMap::new();
         for (l, r) in pairs.both(&left.images, &right.images) {
@@ -139,7 +159,8 @@ impl Job<'_> {
         }
         let unproven: Vec<((BlobId, BlobId), DiffId)> = unproven.into_iter().collect();
         let proofs = self.workers.map(&unproven, |_, ((a, b), claim)| {
-            self.decodes_to(left.graph.content(*a), *claim) && self.decodes_to(right.graph.content(*b), *claim)
+            self.decodes_to(left.graph.content(*a), *claim)
+                && self.decodes_to(right.graph.content(*b), *claim)
         });
         if self.observer.cancelled() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
@@ -186,9 +207,12 @@ impl Job<'_> {
             let Some(image) = image else { continue };
             let mut settled = vec![false; image.layers.len()];
             if let (Some(l), Some(r)) = (l, r) {
-                for (i, j) in pair_layers((left.graph, l), (right.graph, r), self.options.layer_match).joined() {
+                for (i, j) in
+                    pair_layers((left.graph, l), (right.graph, r), self.options.layer_match).joined()
+                {
                     let blob = |image: &Image, at: usize| image.layers.get(at).and_then(|layer| layer.blob);
-                    let related = blob(l, i).zip(blob(r, j)).is_some_and(|blobs| relations.contains_key(&blobs));
+                    let related =
+                        blob(l, i).zip(blob(r, j)).is_some_and(|blobs| relations.contains_key(&blobs));
                     if let Some(slot) = settled.get_mut(if of_left { i } else { j }) {
                         *slot = related && !settled_counts;
                     }

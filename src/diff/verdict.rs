@@ -1,7 +1,7 @@
 //! The answer: whether two inputs are the same, and if not, what would make them so.
 
 use super::{Diff, Relation, cause::Cause};
-use crate::rules::Level;
+use crate::rules::{Level, Scope};
 
 /// The answer in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Verdict {
 pub struct Remedy {
     /// The least level that does it.
     pub level: Level,
-    /// SOURCE_DATE_EPOCH: the one given, or the latest whole second that does it; `None` if no time differs.
+    /// SOURCE_DATE_EPOCH: the one given, or the second before the earliest time that differs; `None` if none does.
     pub epoch: Option<i64>,
     /// Options beyond the level.
     pub options: Vec<&'static str>,
@@ -68,8 +68,9 @@ const BY_OPTION: [(&str, &str); 3] = [
 ];
 
 /// What would make both sides the same, if rules are all that keeps them apart.
-pub(super) fn remedy(diff: &Diff, epoch: Option<i64>) -> Option<Remedy> {
+pub(super) fn remedy(diff: &Diff, given: Option<i64>) -> Option<Remedy> {
     let mut remedy = Remedy { level: Level::Archive, epoch: None, options: Vec::new() };
+    let (mut earliest, mut earliest_in_layers) = (None, None);
     for change in diff.changes().filter(|change| change.cause != Cause::Derived) {
         let rule = change.cause.rule()?;
         match rule.level {
@@ -83,11 +84,18 @@ pub(super) fn remedy(diff: &Diff, epoch: Option<i64>) -> Option<Remedy> {
         }
         if rule.level == Some(Level::Clamp) {
             let times = [&change.left, &change.right];
-            let earliest = times.into_iter().flatten().filter_map(|text| seconds(text)).min();
-            remedy.epoch = [remedy.epoch, earliest].into_iter().flatten().min();
+            let time = times.into_iter().flatten().filter_map(|text| seconds(text)).min();
+            earliest = [earliest, time].into_iter().flatten().min();
+            if rule.scope == Scope::Layer {
+                earliest_in_layers = [earliest_in_layers, time].into_iter().flatten().min();
+            }
         }
     }
-    remedy.epoch = remedy.epoch.map(|earliest| epoch.unwrap_or(earliest));
+    remedy.epoch = earliest.map(|earliest: i64| given.unwrap_or(earliest.saturating_sub(1).max(0)));
+    // A layer in which nothing is later stays as it is, compression and all; then only one side would be written anew.
+    if earliest_in_layers.zip(remedy.epoch).is_some_and(|(earliest, epoch)| earliest <= epoch) {
+        remedy.level = remedy.level.max(Level::Canonical);
+    }
     remedy.options.sort_unstable();
     Some(remedy)
 }
@@ -115,7 +123,7 @@ pub(super) fn verdict(diff: &Diff, identical: bool, merged: bool) -> Verdict {
 }
 
 /// Whether every image has its like on the other side, by manifest where both have one, else by configuration.
-fn same_images(diff: &Diff) -> bool {
+pub(super) fn same_images(diff: &Diff) -> bool {
     diff.images.iter().all(|image| {
         let (Some(left), Some(right)) = (&image.left, &image.right) else { return false };
         let same = |left, right| left == right && left != None;

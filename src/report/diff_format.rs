@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Style, diff_text, wire_diff::DiffReport};
+use super::{Style, diff_text, html, wire_diff::DiffReport};
 
 /// One format of a diff.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,7 @@ pub struct DiffFormat {
 pub const DIFF_FORMATS: &[DiffFormat] = &[
     DiffFormat { name: "text", about: "for people", write: diff_text::write },
     DiffFormat { name: "json", about: "one JSON document (docs/report-schema.json)", write: json },
+    DiffFormat { name: "html", about: "one page that needs nothing else", write: html::write_diff },
 ];
 
 fn json(report: &DiffReport, _: &Style, out: &mut dyn Write) -> io::Result<()> {

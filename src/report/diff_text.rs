@@ -46,17 +46,11 @@ impl Page<'_> {
     /// Verdict, causes, place, remedy.
     fn answer(&mut self) -> io::Result<()> {
         let report = self.report;
-        let removable = report.causes.iter().filter(|cause| cause.is_rule()).map(|cause| cause.count).sum::<usize>();
-        let (color, word, rest) = match report.verdict {
-            "identical-bytes" => ("1;32", "SAME", "byte for byte".to_owned()),
-            "identical-image" => {
-                ("1;32", "SAME IMAGE", "digest for digest; the archives around it differ".to_owned())
-            }
-            "same-file-system" => ("1;32", "SAME FILES", "the file systems do not differ".to_owned()),
-            "ignored" => ("1;32", "SAME", "but for what was asked not to count".to_owned()),
-            "equalizable" => ("1;33", "DIFFERENT", "only in what normalize makes equal".to_owned()),
-            _ if removable == 0 => ("1;31", "DIFFERENT", "in content, not in how it was packed".to_owned()),
-            _ => ("1;31", "DIFFERENT", "also in what normalize keeps as it is".to_owned()),
+        let (word, rest) = standing(report);
+        let color = match report.verdict {
+            "equalizable" => "1;33",
+            "different" => "1;31",
+            _ => "1;32",
         };
         writeln!(self.out, "{}  {rest}", self.paint.with(color, word))?;
         if !report.causes.is_empty() {
@@ -66,7 +60,7 @@ impl Page<'_> {
         for place in report.images.iter().filter_map(place) {
             self.line("where", &place)?;
         }
-        for (i, advice) in self.advice().iter().enumerate() {
+        for (i, advice) in advice(report).iter().enumerate() {
             self.line(if i == 0 { "do" } else { "" }, advice)?;
         }
         for (side, input) in ["A", "B"].into_iter().zip(&report.inputs) {
@@ -88,40 +82,6 @@ impl Page<'_> {
             label = " ".repeat(LABEL);
         }
         Ok(())
-    }
-
-    /// What to do, the most helpful first.
-    fn advice(&self) -> Vec<String> {
-        let report = self.report;
-        let mut advice: Vec<String> = Vec::new();
-        let causes: Vec<&str> = report.causes.iter().map(|cause| cause.cause).collect();
-        let real = |cause: &str| report.causes.iter().any(|c| c.cause == cause && !c.is_rule());
-        let mut hints: Vec<(&HintRecord, &str)> = Vec::new();
-        for (path, changes, hint) in report.subjects() {
-            if let Some(hint) = hint.filter(|_| changes.iter().any(|change| real(change.cause)))
-                && !hints.iter().any(|(known, _)| known.remedy == hint.remedy)
-            {
-                hints.push((hint, path));
-            }
-        }
-        for (hint, path) in hints.iter().take(2) {
-            advice.push(format!("{path}: {}. {}", hint.why, hint.remedy));
-        }
-        if let Some(remedy) = &report.remedy {
-            advice.push(format!("repro-build normalize {} IN -o OUT, for both", remedy.arguments));
-        }
-        if causes.contains(&"layer.mtime") && report.verdict == "equalizable" {
-            advice.push("or build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true".to_owned());
-        }
-        if report.images.iter().any(|image| image.parts_at == Some(Rung::Layer)) {
-            advice.push("or compress both with the same version of the same tool".to_owned());
-        }
-        if advice.is_empty() && report.verdict == "different" {
-            advice.extend(report.subjects().find(|(_, changes, _)| changes.iter().any(|c| real(c.cause))).map(
-                |(path, ..)| format!("start with {path}"),
-            ));
-        }
-        advice
     }
 
     fn details(&mut self) -> io::Result<()> {
@@ -186,7 +146,12 @@ impl Page<'_> {
             self.rung(rung, parts)?;
         }
         if same_layers > 0 {
-            writeln!(self.out, "   {:<12}  {}", "", count(same_layers, "diff-id is the same", "diff-ids are the same"))?;
+            writeln!(
+                self.out,
+                "   {:<12}  {}",
+                "",
+                count(same_layers, "diff-id is the same", "diff-ids are the same")
+            )?;
         }
         Ok(())
     }
@@ -201,7 +166,8 @@ impl Page<'_> {
             }
         };
         let name = format!("{}{number}", rung.rung.name());
-        let text = |digest: Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
+        let text =
+            |digest: Option<crate::digest::Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
         let word = match rung.same {
             Some(true) => "same".to_owned(),
             Some(false) if parts => self.paint.with("1;31", "differs: here they part"),
@@ -384,6 +350,59 @@ impl Page<'_> {
     }
 }
 
+/// The verdict: a word for it, and the rest of the sentence.
+pub(super) fn standing(report: &DiffReport) -> (&'static str, &'static str) {
+    let removable = report.causes.iter().any(CauseRecord::is_rule);
+    match report.verdict {
+        "identical-bytes" => ("SAME", "byte for byte"),
+        "identical-image" => ("SAME IMAGE", "digest for digest; the archives around it differ"),
+        "same-file-system" => ("SAME FILES", "the file systems do not differ"),
+        "ignored" => ("SAME", "but for what was asked not to count"),
+        "equalizable" => ("DIFFERENT", "only in what normalize makes equal"),
+        _ if removable => ("DIFFERENT", "also in what normalize keeps as it is"),
+        _ => ("DIFFERENT", "in content, not in how it was packed"),
+    }
+}
+
+/// What to do, the most helpful first.
+pub(super) fn advice(report: &DiffReport) -> Vec<String> {
+    let mut advice: Vec<String> = Vec::new();
+    let causes: Vec<&str> = report.causes.iter().map(|cause| cause.cause).collect();
+    let real = |cause: &str| report.causes.iter().any(|c| c.cause == cause && !c.is_rule());
+    let mut hints: Vec<(&HintRecord, &str)> = Vec::new();
+    for (path, changes, hint) in report.subjects() {
+        if let Some(hint) = hint.filter(|_| changes.iter().any(|change| real(change.cause)))
+            && !hints.iter().any(|(known, _)| known.remedy == hint.remedy)
+        {
+            hints.push((hint, path));
+        }
+    }
+    for (hint, path) in hints.iter().take(2) {
+        advice.push(format!("{path}: {}. {}", hint.why, hint.remedy));
+    }
+    if let Some(remedy) = &report.remedy {
+        advice.push(format!("repro-build normalize {} IN -o OUT, for both", remedy.arguments));
+    }
+    if report.verdict == "identical-image" && !report.same {
+        advice.push("if only the image counts: --level archive, and the exit code is 0".to_owned());
+    }
+    if causes.contains(&"layer.mtime") && report.verdict == "equalizable" {
+        advice.push("or build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true".to_owned());
+    }
+    if report.images.iter().any(|image| image.parts_at == Some(Rung::Layer)) {
+        advice.push("or compress both with the same version of the same tool".to_owned());
+    }
+    if advice.is_empty() && report.verdict == "different" {
+        advice.extend(
+            report
+                .subjects()
+                .find(|(_, changes, _)| changes.iter().any(|c| real(c.cause)))
+                .map(|(path, ..)| format!("start with {path}")),
+        );
+    }
+    advice
+}
+
 impl CauseRecord {
     fn is_rule(&self) -> bool {
         is_rule(self.cause)
@@ -404,15 +423,15 @@ impl DiffReport {
         });
         let entries =
             entries.map(|entry| (entry.path.as_str(), entry.changes.as_slice(), entry.hint.as_ref()));
-        let fields = fields.chain(whole).map(|change| {
-            (change.field.as_str(), std::slice::from_ref(change), change.hint.as_ref())
-        });
+        let fields = fields
+            .chain(whole)
+            .map(|change| (change.field.as_str(), std::slice::from_ref(change), change.hint.as_ref()));
         entries.chain(fields)
     }
 }
 
 /// Rules have an area before a dot; other causes have none.
-fn is_rule(cause: &str) -> bool {
+pub(super) fn is_rule(cause: &str) -> bool {
     cause.contains('.')
 }
 
@@ -446,7 +465,8 @@ fn place(image: &ImageDiffRecord) -> Option<String> {
         .filter(|rung| !of(*rung, true).is_empty() && of(*rung, false).is_empty())
         .map(Rung::name)
         .collect();
-    let agree = if agree.is_empty() { "no rung agrees".to_owned() } else { format!("same: {}", agree.join(", ")) };
+    let agree =
+        if agree.is_empty() { "no rung agrees".to_owned() } else { format!("same: {}", agree.join(", ")) };
     let platform = image.left.as_ref().and_then(|side| side.platform.as_ref());
     let platform = platform.map(|platform| format!("{platform}: ")).unwrap_or_default();
     Some(format!("{platform}{place}; {agree}"))

@@ -4,11 +4,11 @@
 //! [`FORMATS`]. Nothing here measures, judges or opens anything; writers write where they are told to.
 
 mod attestation;
+mod diff_format;
+mod diff_text;
 mod format;
 mod github;
 pub mod html;
-mod diff_format;
-mod diff_text;
 mod json;
 mod junit;
 mod listing;

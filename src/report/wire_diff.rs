@@ -178,6 +178,10 @@ pub struct LayerDiffRecord {
     pub left_entries: Option<usize>,
     /// Entries on the right, if it was opened.
     pub right_entries: Option<usize>,
+    /// Bytes stored on the left.
+    pub left_size: Option<u64>,
+    /// Bytes stored on the right.
+    pub right_size: Option<u64>,
     /// Differences of the layers as a whole.
     pub changes: Vec<ChangeRecord>,
     /// Differing entries.
@@ -337,6 +341,8 @@ impl LayerDiffRecord {
             step: layer.step.clone(),
             left_entries: layer.counts.0,
             right_entries: layer.counts.1,
+            left_size: layer.sizes.0,
+            right_size: layer.sizes.1,
             changes: changes(&layer.changes),
             entries: layer.entries.iter().map(EntryRecord::of).collect(),
         }

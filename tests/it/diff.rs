@@ -17,7 +17,8 @@ use serde_json::json;
 use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, fixtures, tar};
 
 fn between(left: (&[u8], Option<&str>), right: (&[u8], Option<&str>), options: &Options) -> Diff {
-    let open = |bytes: &[u8]| Source::from_bytes("image.tar", bytes.to_vec(), &OpenOptions::default()).unwrap();
+    let open =
+        |bytes: &[u8]| Source::from_bytes("image.tar", bytes.to_vec(), &OpenOptions::default()).unwrap();
     let (a, b) = (open(left.0), open(right.0));
     let (a, b) = (
         Input { source: &a, image: left.1.map(str::to_owned) },
@@ -78,7 +79,8 @@ fn gzip(level: u32, data: &[u8]) -> Vec<u8> {
 #[test]
 fn one_planted_change_is_all_that_is_named() {
     let config = |pointer: &'static str, value: serde_json::Value| {
-        image(&members()).json(Doc::Config(0), move |json| *json.pointer_mut(pointer).unwrap() = value.clone())
+        image(&members())
+            .json(Doc::Config(0), move |json| *json.pointer_mut(pointer).unwrap() = value.clone())
     };
     let mut more = members();
     more.push(Member::file("new", "x"));
@@ -89,14 +91,20 @@ fn one_planted_change_is_all_that_is_named() {
     let rich = [Member::file("text", text)];
     type Row = (&'static str, ImageBuilder, ImageBuilder, &'static str, &'static str);
     let rows: Vec<Row> = vec![
-        ("content", image(&members()), with(1, |m| Member { data: "one\n2\nthree\n".into(), ..m }), "content", "data"),
+        (
+            "content",
+            image(&members()),
+            with(1, |_| Member::file("etc/motd", "one\n2\nthree\n")),
+            "content",
+            "data",
+        ),
         ("mode", image(&members()), with(1, |m| m.mode(0o4755)), "mode", "mode"),
         ("owner", image(&members()), with(1, |m| m.owner(7, 0)), "ownership", "uid"),
         ("group", image(&members()), with(1, |m| m.owner(0, 7)), "ownership", "gid"),
         ("xattr", image(&members()), with(1, |m| m.xattr("user.x", "1")), "xattr", "xattr user.x"),
         ("added", image(&members()), image(&more), "added", "entry"),
         ("removed", image(&more), image(&members()), "removed", "entry"),
-        ("target", image(&members()), with(3, |m| Member { link: b"/else".to_vec(), ..m }), "content", "target"),
+        ("target", image(&members()), with(3, |_| Member::symlink("etc/mtab", "/else")), "content", "target"),
         ("time", image(&members()), with(1, |m| m.mtime(5)), "layer.mtime", "mtime"),
         ("fraction", image(&members()), with(1, |m| m.pax("mtime", "0.5")), "layer.mtime", "mtime"),
         ("uname", image(&members()), with(1, |m| m.owner_names("root", "")), "layer.owner-names", "uname"),
@@ -105,12 +113,42 @@ fn one_planted_change_is_all_that_is_named() {
         ("dialect", image(&members()), with(1, |m| m.patch(257, *b"ustar  \0")), "layer.dialect", "dialect"),
         ("record", image(&members()), with(1, |m| m.pax("comment", "x")), "layer.dialect", "pax comment"),
         ("order", image(&members()), image(&swapped), "layer.order", "order, 1 entry elsewhere"),
-        ("end", image(&members()), of_layer(Layer::of_tar(long, Packing::Gzip)), "layer.framing", "end of the tar"),
+        (
+            "end",
+            image(&members()),
+            of_layer(Layer::of_tar(long, Packing::Gzip)),
+            "layer.framing",
+            "end of the tar",
+        ),
         ("env", image(&members()), config("/config/Env/1", json!("LAB=2")), "content", "/config/Env/1"),
-        ("entrypoint", image(&members()), config("/config/Entrypoint/0", json!("/x")), "content", "/config/Entrypoint/0"),
-        ("label", image(&members()), config("/config/Labels/lab", json!("2")), "content", "/config/Labels/lab"),
-        ("history", image(&members()), config("/history/0/created_by", json!("RUN x")), "content", "/history/0/created_by"),
-        ("created", image(&members()), config("/created", json!("1970-01-01T00:00:09Z")), "config.created", "/created"),
+        (
+            "entrypoint",
+            image(&members()),
+            config("/config/Entrypoint/0", json!("/x")),
+            "content",
+            "/config/Entrypoint/0",
+        ),
+        (
+            "label",
+            image(&members()),
+            config("/config/Labels/lab", json!("2")),
+            "content",
+            "/config/Labels/lab",
+        ),
+        (
+            "history",
+            image(&members()),
+            config("/history/0/created_by", json!("RUN x")),
+            "content",
+            "/history/0/created_by",
+        ),
+        (
+            "created",
+            image(&members()),
+            config("/created", json!("1970-01-01T00:00:09Z")),
+            "config.created",
+            "/created",
+        ),
         (
             "step's time",
             image(&members()),
@@ -169,21 +207,22 @@ fn one_planted_change_is_all_that_is_named() {
             seen.retain(|(_, field)| field != "made by");
         }
         assert_eq!(seen, expected, "{what}");
-        assert_eq!(there.verdict == Verdict::Equalizable, cause.contains('.'), "{what}");
+        let verdict = match cause.split_once('.') {
+            Some(("archive", _)) => Verdict::IdenticalImage,
+            Some(_) => Verdict::Equalizable,
+            None => Verdict::Different,
+        };
+        assert_eq!(there.verdict, verdict, "{what}");
         let mirrored = |diff: &Diff| -> BTreeSet<_> {
             let changes = diff.changes();
             changes.map(|c| (c.field.to_string(), c.left.clone(), c.right.clone())).collect()
         };
-        let back = diff_back(&left, &right);
+        let back = diff(&right, &left);
         let turned: BTreeSet<_> = mirrored(&back).into_iter().map(|(field, l, r)| (field, r, l)).collect();
         if what != "order" {
             assert_eq!(mirrored(&there), turned, "{what} is not symmetric");
         }
     }
-}
-
-fn diff_back(left: &[u8], right: &[u8]) -> Diff {
-    diff(right, left)
 }
 
 #[test]
@@ -196,7 +235,12 @@ fn nothing_differs_from_itself() {
             }
             let bytes = std::fs::read(&path).unwrap();
             let diff = diff(&bytes, &bytes);
-            assert_eq!((diff.verdict, found(&diff).len()), (Verdict::IdenticalBytes, 0), "{}", path.display());
+            assert_eq!(
+                (diff.verdict, found(&diff).len()),
+                (Verdict::IdenticalBytes, 0),
+                "{}",
+                path.display()
+            );
             assert!(diff.same() && diff.remedy.is_none());
         }
     }
@@ -204,7 +248,8 @@ fn nothing_differs_from_itself() {
 
 #[test]
 fn buildkits_rewrite_differs_by_times_and_its_note() {
-    let times = ["manifest.created", "config.created", "config.history", "layer.mtime", "manifest.encoding-notes"];
+    let times =
+        ["manifest.created", "config.created", "config.history", "layer.mtime", "manifest.encoding-notes"];
     let names = ["archive.names"];
     for (plain, rewritten, names) in [
         ("docker-small-plain.tar", "docker-small-rw0.tar", &names[..0]),
@@ -228,8 +273,8 @@ fn two_builds_of_one_source_differ_by_times_only() {
     let times = ["manifest.created", "config.created", "config.history", "layer.mtime"];
     assert_eq!(causes(&diff), times.into());
     let remedy = diff.remedy.unwrap();
-    // What expect.py says of the two: the first layer is one, and index.json of the first was made at 01:11:14.
-    assert_eq!((remedy.level, remedy.epoch), (Level::Clamp, Some(1_795_396_274)));
+    // The second before 2026-11-23T01:11:14Z, the first build's; expect.py says that the first layer is one.
+    assert_eq!((remedy.level, remedy.epoch), (Level::Clamp, Some(1_795_396_273)));
     assert_eq!(diff.images[0].layers[0].relation, Relation::Same);
     assert_eq!(diff.images[0].layers[0].counts, (None, None), "a layer that both have is not opened");
 }
@@ -243,7 +288,9 @@ fn another_go_differs_by_compression_only() {
         assert_eq!(image.parts_at(), Some(Rung::Layer));
         let (left, right) = (&image.left.as_ref().unwrap().ladder, &image.right.as_ref().unwrap().ladder);
         assert_eq!((&left.diff_ids, left.config), (&right.diff_ids, right.config));
-        assert!(image.layers.iter().all(|layer| layer.relation == Relation::Repacked && layer.counts.0.is_none()));
+        assert!(
+            image.layers.iter().all(|layer| layer.relation == Relation::Repacked && layer.counts.0.is_none())
+        );
     }
 }
 
@@ -251,20 +298,41 @@ fn another_go_differs_by_compression_only() {
 fn the_same_image_from_other_tools_is_the_same_image() {
     let file = |name: &str| std::fs::read(fixtures("good").join(name)).unwrap();
     let docker20 = file("tiny-docker20-save.tar");
-    for other in ["tiny-podman43-save-docker-archive.tar", "tiny-skopeo19-docker-archive.tar", "tiny-bk-docker-rw0.tar", "tiny-skopeo19-oci-archive.tar"] {
+    for other in [
+        "tiny-podman43-save-docker-archive.tar",
+        "tiny-skopeo19-docker-archive.tar",
+        "tiny-bk-docker-rw0.tar",
+        "tiny-skopeo19-oci-archive.tar",
+    ] {
         let diff = diff(&docker20, &file(other));
         assert_eq!(diff.verdict, Verdict::IdenticalImage, "{other}");
-        assert!(causes(&diff).iter().all(|cause| cause.starts_with("archive.") || *cause == "layer.encoding"), "{other}: {:?}", causes(&diff));
+        let images = Options { level: Some(Level::Archive), ..Options::default() };
+        assert!(between((&docker20, None), (&file(other), None), &images).same(), "{other}");
+        assert!(
+            causes(&diff).iter().all(|cause| cause.starts_with("archive.") || *cause == "layer.encoding"),
+            "{other}: {:?}",
+            causes(&diff)
+        );
     }
 }
 
 #[test]
 fn a_layer_in_the_middle_leaves_the_others_paired() {
     let layer = |name: &str, time| {
-        Layer::new(&[Member::dir("d/"), Member::file(format!("d/{name}"), name).mtime(time), Member::file(format!("d/{name}2"), "2")])
+        Layer::new(&[
+            Member::dir("d/"),
+            Member::file(format!("d/{name}"), name).mtime(time),
+            Member::file(format!("d/{name}2"), "2"),
+        ])
     };
-    let left = ImageBuilder::new(Layout::Oci, vec![Image::new(vec![layer("a", 1), layer("b", 1), layer("c", 1)])]).tar();
-    let right = ImageBuilder::new(Layout::Oci, vec![Image::new(vec![layer("a", 1), layer("x", 1), layer("b", 2), layer("c", 2)])]).tar();
+    let left =
+        ImageBuilder::new(Layout::Oci, vec![Image::new(vec![layer("a", 1), layer("b", 1), layer("c", 1)])])
+            .tar();
+    let right = ImageBuilder::new(
+        Layout::Oci,
+        vec![Image::new(vec![layer("a", 1), layer("x", 1), layer("b", 2), layer("c", 2)])],
+    )
+    .tar();
     let diff = diff(&left, &right);
     let pairs: Vec<_> = diff.images[0].layers.iter().map(|layer| (layer.left, layer.right)).collect();
     assert_eq!(pairs, [(Some(0), Some(0)), (None, Some(1)), (Some(1), Some(2)), (Some(2), Some(3))]);
@@ -280,9 +348,12 @@ fn a_layer_in_the_middle_leaves_the_others_paired() {
 fn merged_file_systems_do_not_see_how_layers_are_split() {
     let file = |name: &str| Member::file(name, "x");
     let builder = |layers: Vec<Vec<Member>>| {
-        ImageBuilder::new(Layout::Oci, vec![Image::new(layers.iter().map(|members| Layer::new(members)).collect())])
-            .json(Doc::Config(0), |json| json["history"] = json!([{"created_by": "all"}]))
-            .tar()
+        ImageBuilder::new(
+            Layout::Oci,
+            vec![Image::new(layers.iter().map(|members| Layer::new(members)).collect())],
+        )
+        .json(Doc::Config(0), |json| json["history"] = json!([{"created_by": "all"}]))
+        .tar()
     };
     let opaque = Member::file("d/.wh..wh..opq", []);
     let base = vec![Member::dir("d/"), file("d/old"), file("e")];
@@ -341,9 +412,7 @@ fn changed_text_is_shown_and_known_culprits_named() {
 fn claims_are_not_believed() {
     let good = image(&members());
     // Other bytes under the same digest and diff_id.
-    let other = Layer::new(&[Member::file("etc/motd", "evil\n")]);
     let evil = Packing::Gzip.pack(&tar(&[Member::file("etc/motd", "evil\n")]));
-    drop(other);
     let bent = image(&members()).stored(Doc::Layer(0, 0), move |bytes| *bytes = evil.clone());
     let diff = diff(&good.tar(), &bent.tar());
     assert!(causes(&diff).contains("content"), "{:?}", found(&diff));
@@ -368,11 +437,48 @@ fn what_normalize_did_is_what_diff_sees() {
             let source = Source::from_bytes("in.tar", input.clone(), &OpenOptions::default()).unwrap();
             let mut output = Vec::new();
             let options = normalize::Options::new(level, Some(0));
-            let outcome = normalize(&source, &options, &Workers::new(2).unwrap(), &Silent, &mut output).unwrap();
-            let did: BTreeSet<&str> = outcome.changes.iter().map(|change| change.rule).collect();
+            let outcome =
+                normalize(&source, &options, &Workers::new(2).unwrap(), &Silent, &mut output).unwrap();
+            let mut did: BTreeSet<&str> = outcome.changes.iter().map(|change| change.rule).collect();
             let diff = diff(&input, &output);
-            assert_eq!(causes(&diff), did, "{name} {}: {:#?}", level.name(), found(&diff));
-            assert!(diff.same() || diff.remedy.as_ref().is_some_and(|remedy| remedy.level <= level), "{name}");
+            let mut seen = causes(&diff);
+            // That a layer with another content is compressed anew goes without saying.
+            if diff
+                .images
+                .iter()
+                .flat_map(|image| &image.layers)
+                .any(|layer| layer.relation == Relation::Differs)
+            {
+                did.remove("layer.encoding");
+                seen.remove("layer.encoding");
+            }
+            assert_eq!(seen, did, "{name} {}: {:#?}", level.name(), found(&diff));
+            assert!(diff.same() || diff.remedy.is_some(), "{name}");
         }
+    }
+}
+
+#[test]
+fn the_remedy_does_what_it_says() {
+    for (left, right) in [
+        ("tiny-plain-1.tar", "tiny-plain-2.tar"),
+        ("tiny-plain-1.tar", "tiny-rw0-named.tar"),
+        ("docker-small-plain.tar", "docker-small-rw0.tar"),
+        ("docker-awkward-plain.tar", "docker-awkward-rw0-go127.tar"),
+        ("docker-small-rw0.tar", "docker-small-rw0-go127.tar"),
+    ] {
+        let (left, right) = (pair(left), pair(right));
+        let remedy = diff(&left, &right).remedy.unwrap();
+        let apply = |bytes: &[u8]| {
+            let source = Source::from_bytes("in.tar", bytes.to_vec(), &OpenOptions::default()).unwrap();
+            let mut options = normalize::Options::new(remedy.level, Some(remedy.epoch.unwrap_or_default()));
+            if remedy.options.contains(&"--drop-names") {
+                options.active.add("archive.names").unwrap();
+            }
+            let mut output = Vec::new();
+            normalize(&source, &options, &Workers::new(2).unwrap(), &Silent, &mut output).unwrap();
+            output
+        };
+        assert!(apply(&left) == apply(&right), "{remedy:?}");
     }
 }

@@ -87,3 +87,26 @@ fn it_needs_nothing_from_anywhere() {
         assert!(!text.contains(reference), "{reference}");
     }
 }
+
+#[test]
+fn a_diff_shows_verdict_changes_and_texts_and_hostile_names_stay_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "<img src=x onerror=document.title='owned'>";
+    let members = |text: &str, time| {
+        let many = (0..8).map(|i| Member::file(format!("file{i}"), "same").mtime(time));
+        Layer::new(&many.chain([Member::file(name, text)]).collect::<Vec<_>>())
+    };
+    let write = |file: &str, layer: Layer| {
+        let path = folder.path().join(file);
+        std::fs::write(&path, ImageBuilder::good().layers(vec![layer]).tar()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (a, b) = (write("a.tar", members("<b>old\n", 1)), write("b.tar", members("<b>new\n", 2)));
+    let page = page(&folder, &["diff", "--format", "html", &a, &b]);
+    let Some(shown) = dom(&page) else { return };
+    assert!(shown.contains("<h1>Different</h1>") && shown.contains("layer.mtime"), "{shown}");
+    assert!(shown.contains("<input type=\"search\" class=\"filter\""), "{shown}");
+    assert!(shown.contains("<td class=\"fail\">&lt;b&gt;old</td><td class=\"pass\">&lt;b&gt;new</td>"), "{shown}");
+    assert!(shown.contains("&lt;img src=x onerror=") && !shown.contains("<img"), "{shown}");
+    assert_eq!(shown.matches("<script").count(), 1, "{shown}");
+}

@@ -16,8 +16,9 @@ const LAYERS: &[&[&str]] = &[
     &["rules"],
     &["measure", "stack"],
     &["ladder", "build", "registry"],
-    &["verify", "diff", "normalize"],
+    &["verify"],
     &["inspect"],
+    &["diff", "normalize"],
     &["report"],
     &["cli"],
 ];
@@ -40,11 +41,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("crc32fast", &["codec"]),
     ("base64", &["image"]),
     ("rayon", &["measure", "codec"]),
-    ("globset", &["verify", "cli", "report"]),
+    ("globset", &["verify", "diff", "cli", "report"]),
     ("clap", &["cli"]),
     ("comfy_table", &["cli", "report"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
+    ("similar", &["diff"]),
     ("libc", &["archive", "cli", "build"]),
 ];
 

@@ -4,9 +4,11 @@
 //! and its own script, which it names by digest: were something of an image ever taken for markup, it still would not
 //! run or load anything.
 
+mod diff;
 mod page;
 mod report;
 
+pub(super) use diff::write as write_diff;
 pub(super) use report::write;
 
 pub use page::{page, quote};
