@@ -165,6 +165,9 @@ pub(super) struct Judging {
     /// Nothing may be newer than this SOURCE_DATE_EPOCH
     #[arg(long, visible_alias = "source-date-epoch", value_name = "SECONDS", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
     sde: Option<i64>,
+    /// With --sde: leave out what the history shows to come from the base image (docs/building.md)
+    #[arg(long, requires = "sde")]
+    newer_base: bool,
     /// Accept layers whose content cannot be looked into (encrypted ones)
     #[arg(long)]
     allow_opaque: bool,
@@ -187,6 +190,7 @@ impl Judging {
             require,
             require_all,
             source_date_epoch: self.sde,
+            newer_base: self.newer_base,
             allow_opaque: self.allow_opaque,
         })
     }

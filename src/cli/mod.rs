@@ -4,11 +4,14 @@
 
 mod analyze;
 mod args;
+mod build;
+mod built;
 mod digest;
 mod exit;
 mod ls;
 mod output;
 mod progress;
+mod rebuild;
 mod remote;
 mod verify;
 
@@ -39,6 +42,10 @@ enum Command {
     Ls(ls::Args),
     /// Print one digest of an image
     Digest(digest::Args),
+    /// Build an image reproducibly with BuildKit, and verify what comes out
+    Build(Box<build::Args>),
+    /// Build again what a build record says, and compare the digest
+    Rebuild(rebuild::Args),
 }
 
 /// Runs the program.
@@ -54,6 +61,8 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, global),
         Command::Ls(args) => ls::run(args, global),
         Command::Digest(args) => digest::run(args, global),
+        Command::Build(args) => build::run(args, global),
+        Command::Rebuild(args) => rebuild::run(args, global),
     };
     result.map_or_else(|error: Error| exit::failure(&error), exit::Outcome::code)
 }

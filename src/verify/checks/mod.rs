@@ -2,6 +2,7 @@
 
 mod blob;
 mod config;
+mod epoch;
 mod expect;
 mod layer;
 mod views;
@@ -67,7 +68,7 @@ checks! {
     "config.platform" Warning Documents config::platform, has_config,
         "the configuration names another platform than the index"
         "a reader that chooses by the index runs the wrong image"
-    "config.newer-than-epoch" Error Documents config::newer_than_epoch, has_epoch,
+    "config.newer-than-epoch" Error Documents epoch::config_newer, has_epoch,
         "the configuration holds a time newer than SOURCE_DATE_EPOCH"
         "the next build will have another one"
     "layer.media-type" Warning Layers layer::media_type, has_layers,
@@ -97,7 +98,7 @@ checks! {
     "layer.repeated" Note Documents layer::repeated, has_layers,
         "an image has one layer several times"
         "harmless; empty layers look like this"
-    "layer.newer-than-epoch" Error Layers layer::newer_than_epoch, has_epoch,
+    "layer.newer-than-epoch" Error Layers epoch::layers_newer, has_epoch,
         "a layer holds a file newer than SOURCE_DATE_EPOCH"
         "the next build will have another one: its timestamps were not rewritten"
     "expect.digest" Error Digests expect::digest, expect::digest_given,
