@@ -5,7 +5,11 @@
 
 mod actions;
 mod build;
+#[cfg(unix)]
+mod build_cli;
 mod builder;
 mod fixtures;
 mod hostile;
+#[cfg(all(unix, feature = "registry"))]
+mod registry;
 mod support;
