@@ -191,9 +191,16 @@ impl serde::Serialize for Digest {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Digest::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 /// The digest of a layer's *uncompressed* tar stream (config.md, "Layer DiffID"). A type of its own, since mixing it
 /// up with the blob's digest is the classic mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct DiffId(pub Digest);
 
 impl fmt::Display for DiffId {
@@ -203,7 +210,7 @@ impl fmt::Display for DiffId {
 }
 
 /// The digest of a stack of layers (config.md, "Layer ChainID").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ChainId(pub Digest);
 
 impl ChainId {

@@ -126,7 +126,10 @@ fn why_no_image(graph: &ImageGraph<'_>) -> String {
 }
 
 /// The images a request asks for.
-fn select<'g>(graph: &'g ImageGraph<'_>, request: &Request) -> Result<Vec<&'g Image>> {
+///
+/// # Errors
+/// [`ErrorKind::Usage`] if there is none.
+pub(crate) fn select<'g>(graph: &'g ImageGraph<'_>, request: &Request) -> Result<Vec<&'g Image>> {
     let mut images: Vec<&Image> = graph.images.iter().collect();
     if let Some(wanted) = &request.image {
         images = by_name(&images, wanted);

@@ -4,7 +4,7 @@
 
 use crate::{
     digest::{Algorithm, ChainId, DiffId, Digest},
-    image::{DocId, Image, ImageGraph, Node},
+    image::{DocId, Image, ImageGraph},
     measure::Facts,
 };
 
@@ -48,7 +48,8 @@ impl Rung {
 }
 
 /// The digests of one image, all computed from its bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ladder {
     /// The input file, where it was hashed.
     pub archive: Option<Digest>,
@@ -103,30 +104,13 @@ pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
     let algorithm = image.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
     Ladder {
         archive: facts.archive,
-        index: index_of(graph, image).map(|id| document(id, Algorithm::Sha256)),
+        index: image.index.map(|id| document(id, Algorithm::Sha256)),
         manifest: image.manifest.map(|id| document(id, algorithm)),
         config: image.config.map(|id| document(id, Algorithm::Sha256)),
         layers: layers.collect(),
         chain_id: stack.and_then(|stack| ChainId::chain(&stack).pop()),
         diff_ids,
     }
-}
-
-/// The index that leads to an image: the child of `index.json` above it, or `index.json` itself.
-fn index_of(graph: &ImageGraph<'_>, image: &Image) -> Option<DocId> {
-    let (root, manifest) = (graph.root?, image.manifest?);
-    let below = graph.children(root).iter().filter_map(|child| graph.document_of(child.target.blob()?));
-    let nested = below.filter(|&id| matches!(graph.document(id).node, Node::Index(_)));
-    nested.into_iter().find(|&id| contains(graph, id, manifest, &mut Vec::new())).or(Some(root))
-}
-
-fn contains(graph: &ImageGraph<'_>, index: DocId, manifest: DocId, seen: &mut Vec<DocId>) -> bool {
-    if seen.contains(&index) {
-        return false;
-    }
-    seen.push(index);
-    let mut below = graph.children(index).iter().filter_map(|child| graph.document_of(child.target.blob()?));
-    below.any(|id| id == manifest || contains(graph, id, manifest, seen))
 }
 
 /// The digest that the reference prints as "Image digest": the first manifest or index that `index.json` names.

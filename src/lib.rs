@@ -5,6 +5,7 @@ pub mod build;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod codec;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod escape;
@@ -17,10 +18,14 @@ pub mod limits;
 pub mod location;
 pub mod measure;
 pub mod media;
+pub mod normalize;
 pub mod observe;
+pub mod policy;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod report;
+pub mod rules;
+pub mod shard;
 pub mod stack;
 pub mod tar;
 pub mod verify;

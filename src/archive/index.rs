@@ -3,7 +3,13 @@
 //! Indexing a bad archive does not fail: it gives what was seen and what was wrong. Names are cleaned the way all
 //! readers of images clean them, links are followed inside the archive only. Must not know what the members mean.
 
-use std::{collections::HashMap, ops::Range};
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::{BuildHasher as _, Hasher},
+    ops::Range,
+};
 
 use super::Source;
 use crate::{
@@ -71,6 +77,12 @@ fault_kinds! {
         UnsafeName Error "archive.unsafe-name"
             "an entry's name is empty, absolute or climbs out with `..`"
             "a reader that extracts it writes outside its folder"
+        OddName Warning "archive.odd-name"
+            "an entry's name holds control characters or backslashes, or is longer than any system takes"
+            "it shows as something else, climbs out on systems where `\\` parts folders, or cannot be extracted"
+        SpecialEntry Warning "archive.special-entry"
+            "an entry is a device, a FIFO or of an unknown type"
+            "no tool writes such things into an image archive; a reader that extracts it as root makes them"
         ThroughLink Error "archive.through-link"
             "an entry stands below a link or a file"
             "a reader that extracts it follows the link and writes elsewhere"
@@ -130,14 +142,24 @@ pub struct EntryIndex<'a> {
     last_of: HashMap<Vec<u8>, EntryId>,
 }
 
+/// How much of an archive is walked over before its pages are given back.
+const WINDOW: usize = 16 << 20;
+
 /// Most hops a link may take.
 const MAX_HOPS: usize = 40;
+
+/// Longest path that Linux takes.
+const PATH_MAX: usize = 4096;
 
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.
     pub fn of_tar(bytes: &'a [u8], limits: &Limits) -> EntryIndex<'a> {
+        EntryIndex::of_mapped(bytes, limits, |_| ())
+    }
+
+    fn of_mapped(bytes: &'a [u8], limits: &Limits, release: impl Fn(Range<usize>)) -> EntryIndex<'a> {
         let mut index = EntryIndex::empty(vec![bytes]);
-        index.walk(bytes, limits);
+        index.walk(bytes, limits, release);
         index.audit();
         index
     }
@@ -145,7 +167,8 @@ impl<'a> EntryIndex<'a> {
     /// Indexes an opened source.
     pub fn of_source(source: &'a Source, limits: &Limits) -> EntryIndex<'a> {
         if !source.is_directory() {
-            let mut index = EntryIndex::of_tar(source.bytes(0), limits);
+            let release = |range| source.release(0, range);
+            let mut index = EntryIndex::of_mapped(source.bytes(0), limits, release);
             index.outer(source);
             return index;
         }
@@ -178,9 +201,19 @@ impl<'a> EntryIndex<'a> {
         }
     }
 
-    fn walk(&mut self, bytes: &[u8], limits: &Limits) {
+    /// `release` hears which bytes were read.
+    fn walk(&mut self, bytes: &[u8], limits: &Limits, release: impl Fn(Range<usize>)) {
         let mut walker = Walker::new(limits);
-        walker.feed(bytes, self);
+        for (number, window) in bytes.chunks(WINDOW).enumerate() {
+            walker.feed(window, self);
+            let start = number * WINDOW;
+            release(start..start + window.len());
+            // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be
+            // huge.
+            if walker.is_over_and_empty() {
+                break;
+            }
+        }
         self.outcome = Some(walker.finish(self));
     }
 
@@ -195,6 +228,7 @@ impl<'a> EntryIndex<'a> {
     }
 
     /// The entry of that number.
+    #[expect(clippy::indexing_slicing, reason = "only this index makes ids, one for each entry")]
     pub fn entry(&self, id: EntryId) -> &Entry {
         &self.entries[id.position()]
     }
@@ -255,25 +289,41 @@ impl<'a> EntryIndex<'a> {
         Found::Broken(FaultKind::LinkLoop)
     }
 
+    /// Whether the entry of this (clean) path is a symbolic link.
+    pub fn is_symlink(&self, path: &[u8]) -> bool {
+        self.last_of.get(path).is_some_and(|&id| self.entry(id).kind == EntryKind::Symlink)
+    }
+
     fn fault(&mut self, kind: FaultKind, position: usize, detail: String) {
-        let entry = &self.entries[position];
-        let fault = Fault { kind, name: entry.name.clone(), offset: entry.header_offset, detail };
-        self.faults.push(fault);
+        if let Some(entry) = self.entries.get(position) {
+            let fault = Fault { kind, name: entry.name.clone(), offset: entry.header_offset, detail };
+            self.faults.push(fault);
+        }
     }
 
     fn audit(&mut self) {
+        let obstacles = Obstacles::of(&self.entries);
         for position in 0..self.entries.len() {
-            let entry = &self.entries[position];
+            let Some(entry) = self.entries.get(position) else { return };
             if entry.path.is_empty() && entry.kind != EntryKind::Directory
                 || clean_path(&entry.name).is_none()
             {
                 self.fault(FaultKind::UnsafeName, position, String::new());
                 continue;
             }
-            if let Some(previous) = entry.previous {
+            let previous = entry.previous;
+            let (odd, special) = (odd_name(entry), entry.kind == EntryKind::Other);
+            let obstacle = obstacles.above(&self.entries, &entry.path).map(<[u8]>::to_vec);
+            if let Some(why) = odd {
+                self.fault(FaultKind::OddName, position, why.to_owned());
+            }
+            if special {
+                self.fault(FaultKind::SpecialEntry, position, String::new());
+            }
+            if let Some(previous) = previous {
                 self.compare_twins(position, previous.position());
             }
-            if let Some(parent) = self.not_a_folder_above(position) {
+            if let Some(parent) = obstacle {
                 let detail = format!("below {}", crate::escape::escape(&parent));
                 self.fault(FaultKind::ThroughLink, position, detail);
             }
@@ -282,7 +332,9 @@ impl<'a> EntryIndex<'a> {
     }
 
     fn compare_twins(&mut self, position: usize, previous: usize) {
-        let (this, other) = (&self.entries[position], &self.entries[previous]);
+        let (Some(this), Some(other)) = (self.entries.get(position), self.entries.get(previous)) else {
+            return;
+        };
         if this.kind == EntryKind::Directory && other.kind == EntryKind::Directory {
             return;
         }
@@ -294,23 +346,9 @@ impl<'a> EntryIndex<'a> {
         self.fault(kind, position, detail);
     }
 
-    fn not_a_folder_above(&self, position: usize) -> Option<Vec<u8>> {
-        let path = &self.entries[position].path;
-        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for parent in slashes.filter_map(|at| path.get(..at)) {
-            let Some(&id) = self.last_of.get(parent) else { continue };
-            if self.entry(id).kind != EntryKind::Directory {
-                return Some(parent.to_vec());
-            }
-        }
-        None
-    }
-
     fn audit_link(&mut self, position: usize) {
-        let entry = &self.entries[position];
-        if !matches!(entry.kind, EntryKind::Symlink | EntryKind::Hardlink) {
-            return;
-        }
+        let links = |entry: &&Entry| matches!(entry.kind, EntryKind::Symlink | EntryKind::Hardlink);
+        let Some(entry) = self.entries.get(position).filter(links) else { return };
         let (path, target) = (entry.path.clone(), crate::escape::escape(&entry.link).into_owned());
         if let Found::Broken(kind) = self.find(&path) {
             self.fault(kind, position, format!("-> {target}"));
@@ -327,6 +365,61 @@ impl<'a> EntryIndex<'a> {
         if let Some(error) = source.outer_fault() {
             fault(FaultKind::OuterDamaged, error.offset, error.to_string());
         }
+    }
+}
+
+/// What is odd about an entry's name, if anything.
+fn odd_name(entry: &Entry) -> Option<&'static str> {
+    if entry.name.len() > PATH_MAX {
+        return Some("longer than 4096 bytes");
+    }
+    let odd = |byte: &u8| byte.is_ascii_control() || *byte == b'\\';
+    entry.name.iter().any(odd).then_some("a control character or a backslash")
+}
+
+/// Entries that are no folders, to be found by the hash of their path: looking at all the folders above a path then
+/// takes time in proportion to its length, however deep it is.
+struct Obstacles {
+    hashing: RandomState,
+    positions: HashMap<u64, Vec<usize>>,
+}
+
+impl Obstacles {
+    fn of(entries: &[Entry]) -> Obstacles {
+        let mut obstacles = Obstacles { hashing: RandomState::new(), positions: HashMap::new() };
+        for (position, entry) in entries.iter().enumerate() {
+            if entry.kind != EntryKind::Directory && entry.path.len() <= PATH_MAX {
+                let whole = obstacles.prefixes(&entry.path).last();
+                obstacles.positions.entry(whole.map_or(0, |(_, hash)| hash)).or_default().push(position);
+            }
+        }
+        obstacles
+    }
+
+    /// The length of each beginning of `path` that ends where a component does, and its hash.
+    fn prefixes<'p>(&self, path: &'p [u8]) -> impl Iterator<Item = (usize, u64)> + use<'p> {
+        let (mut hasher, mut end) = (self.hashing.build_hasher(), 0_usize);
+        path.split(|byte| *byte == b'/').map(move |component| {
+            hasher.write(component);
+            hasher.write_u8(b'/');
+            let len = end.saturating_add(component.len());
+            end = len.saturating_add(1);
+            (len, hasher.finish())
+        })
+    }
+
+    /// The lowest entry above `path` that is no folder.
+    fn above<'e>(&self, entries: &'e [Entry], path: &[u8]) -> Option<&'e [u8]> {
+        if path.len() > PATH_MAX {
+            return None;
+        }
+        let above = self.prefixes(path).filter(|(len, _)| *len < path.len());
+        above.filter_map(|(len, hash)| Some((path.get(..len)?, self.positions.get(&hash)?))).find_map(
+            |(prefix, positions)| {
+                let mut known = positions.iter().filter_map(|position| entries.get(*position));
+                known.find(|entry| entry.path == prefix).map(|entry| entry.path.as_slice())
+            },
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 /// A whole file, mapped read-only.
 #[derive(Debug)]
-pub(super) struct Mapping(Mmap);
+pub(crate) struct Mapping(Mmap);
 
 impl Mapping {
     /// Maps all of `file`, which must not be empty.
@@ -24,16 +24,21 @@ impl Mapping {
 
     /// Tells the kernel that the bytes in this range were read and will not be needed soon, so that a huge file does
     /// not fill this process's resident set. They are read from the file again if somebody does need them.
+    ///
+    /// Whole blocks are given back, from the one that `offset` lies in to the last that ends in the range: so a file
+    /// that is released piece by piece, however small the pieces, is released as a whole.
     pub(super) fn release(&self, offset: usize, len: usize) {
-        const PAGE: usize = 4096;
-        let end = offset.saturating_add(len).min(self.0.len()) / PAGE * PAGE;
-        let start = offset.div_ceil(PAGE) * PAGE;
+        let end = offset.saturating_add(len).min(self.0.len()) / BLOCK * BLOCK;
+        let start = offset / BLOCK * BLOCK;
         if start < end {
             // SAFETY: the mapping is read-only and backed by a file, so dropped pages come back with the same content.
             let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         }
     }
 }
+
+/// What one access to a page brings into the resident set around it (Linux: `fault_around_bytes`).
+const BLOCK: usize = 64 << 10;
 
 impl Deref for Mapping {
     type Target = [u8];

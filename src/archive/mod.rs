@@ -6,9 +6,12 @@ mod index;
 mod map;
 mod outer;
 mod source;
+mod write;
 
 pub use index::{Entry, EntryId, EntryIndex, EntryKind, Fault, FaultKind, Found};
 pub use map::report_truncated_mappings;
 pub use source::{OpenOptions, Source};
+pub use write::{ArchiveWriter, is_canonical};
 
 pub(crate) use index::clean_path;
+pub(crate) use outer::{Decoded as Spooled, Spool};

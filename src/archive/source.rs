@@ -33,6 +33,7 @@ pub struct OpenOptions {
 #[derive(Debug)]
 pub struct Source {
     name: String,
+    /// A tarball, behind its decoded form if it is compressed as a whole; or a directory's files.
     files: Vec<SourceFile>,
     directory: bool,
     outer: Compression,
@@ -46,14 +47,20 @@ struct SourceFile {
     bytes: Bytes,
     /// What the file looked like when it was opened; `None` where it cannot change.
     stamp: Option<(PathBuf, Stamp)>,
-    /// The whole file as it stands on disk, where `bytes` are its decoded form.
-    packed: Option<Bytes>,
 }
 
 #[derive(Debug)]
 enum Bytes {
     Memory(Vec<u8>),
     Mapped(Mapping),
+}
+
+impl Bytes {
+    fn release(&self, at: usize, len: usize) {
+        if let Bytes::Mapped(map) = self {
+            map.release(at, len);
+        }
+    }
 }
 
 impl std::ops::Deref for Bytes {
@@ -125,13 +132,13 @@ impl Source {
     pub fn read(name: &str, input: impl Read, options: &OpenOptions) -> Result<Source> {
         let at = Location::new(name);
         let bytes = outer::read_all(input, &at, &options.limits)?.into();
-        let file = SourceFile { path: Vec::new(), bytes, stamp: None, packed: None };
+        let file = SourceFile { path: Vec::new(), bytes, stamp: None };
         Source::unwrap_outer(name.to_owned(), file, &at, options)
     }
 
     /// A tarball that is in memory already.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &OpenOptions) -> Result<Source> {
-        let file = SourceFile { path: Vec::new(), bytes: Bytes::Memory(bytes), stamp: None, packed: None };
+        let file = SourceFile { path: Vec::new(), bytes: Bytes::Memory(bytes), stamp: None };
         Source::unwrap_outer(name.to_owned(), file, &Location::new(name), options)
     }
 
@@ -143,9 +150,10 @@ impl Source {
         if outer == Compression::Plain {
             return Ok(Source { name, files: vec![file], directory: false, outer, outer_fault: None });
         }
-        let (decoded, outer_fault) = outer::decode(outer, &file.bytes, at, &options.limits)?;
-        let file = SourceFile { bytes: decoded.into(), packed: Some(file.bytes), ..file };
-        Ok(Source { name, files: vec![file], directory: false, outer, outer_fault })
+        let release = |at, len| file.bytes.release(at, len);
+        let (decoded, outer_fault) = outer::decode(outer, &file.bytes, at, &options.limits, release)?;
+        let decoded = SourceFile { path: Vec::new(), bytes: decoded.into(), stamp: None };
+        Ok(Source { name, files: vec![decoded, file], directory: false, outer, outer_fault })
     }
 
     fn open_directory(path: &Path, name: String, at: &Location, options: &OpenOptions) -> Result<Source> {
@@ -192,10 +200,9 @@ impl Source {
         self.files.get(file).map_or(&[], |file| &file.bytes)
     }
 
-    /// The tarball as it stands on disk, compressed or not; `None` for a directory.
-    pub fn raw(&self) -> Option<&[u8]> {
-        let file = self.files.first().filter(|_| !self.directory)?;
-        Some(file.packed.as_ref().unwrap_or(&file.bytes))
+    /// Number of the file that is the tarball as it stands on disk, compressed or not; `None` for a directory.
+    pub fn raw_file(&self) -> Option<usize> {
+        self.files.len().checked_sub(1).filter(|_| !self.directory)
     }
 
     /// Relative paths of a directory's files; one empty path for a tarball.
@@ -205,8 +212,8 @@ impl Source {
 
     /// Gives the pages of a range that was read back to the system.
     pub fn release(&self, file: usize, range: Range<usize>) {
-        if let Some(SourceFile { bytes: Bytes::Mapped(map), .. }) = self.files.get(file) {
-            map.release(range.start, range.len());
+        if let Some(file) = self.files.get(file) {
+            file.bytes.release(range.start, range.len());
         }
     }
 
@@ -234,7 +241,7 @@ fn open_file(path: &Path, inside: Vec<u8>, at: &Location, options: &OpenOptions)
     } else {
         Bytes::Mapped(Mapping::new(&file).map_err(io("cannot map"))?)
     };
-    Ok(SourceFile { path: inside, bytes, stamp: Some((path.to_owned(), Stamp::of(&meta))), packed: None })
+    Ok(SourceFile { path: inside, bytes, stamp: Some((path.to_owned(), Stamp::of(&meta))) })
 }
 
 /// The regular files of a layout directory, sorted: its top, `blobs/ALGORITHM/` and docker-archive's layer folders.

@@ -65,6 +65,9 @@ pub struct BuildRecord {
     /// Words handed on to the program that builds.
     #[serde(default)]
     pub extra_args: Vec<String>,
+    /// The level of `normalize` that the image was run through.
+    #[serde(default)]
+    pub normalize: Option<String>,
     /// What was built.
     pub context: Input,
     /// The Dockerfile: its path relative to the context, or absolute where it lies elsewhere.
@@ -162,6 +165,7 @@ impl BuildRecord {
             annotations: request.annotations.clone(),
             tags: request.tags.clone(),
             extra_args: request.extra_args.clone(),
+            normalize: None,
             context: Input { address, digest: digest(context_digest(request, observer)?) },
             dockerfile: Input { address: file, digest: digest(dockerfile_digest(request)?) },
             digest: None,
@@ -245,6 +249,7 @@ impl BuildRecord {
                 ("exporter", record.exporter.clone()),
                 ("OCI media types", some(&record.oci_mediatypes.map(|value| value.to_string()))),
                 ("extra arguments", list(&record.extra_args)),
+                ("normalize", some(&record.normalize)),
                 ("runtime", record.runtime.name.clone()),
                 ("runtime's version", record.runtime.version.clone()),
                 ("rootless", record.rootless.to_string()),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{self, Global, Judging, Reading},
+    args::{Global, Judging, Reading, Reporting},
     exit::Outcome,
     output,
     progress::{self, Progress},
@@ -15,7 +15,7 @@ use crate::{
     inspect::{Also, Inspected, inspect},
     ladder::Rung,
     measure::Workers,
-    report::{self, Format, ListFormat, Listing, wire},
+    report::{self, ListFormat, Listing, Reports, wire},
 };
 
 /// Show what an image tarball holds, and verify all of it.
@@ -23,6 +23,11 @@ use crate::{
 /// Standard output begins with exactly what the Python script prints, where that could read the archive; the identity
 /// ladder, a table of layers and the findings follow. A digest that matches means that the whole tree was verified.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  repro-build analyze image.tar
+  repro-build analyze --expected-image-digest sha256:… image.tar
+  repro-build analyze --format html image.tar > image.html
+  repro-build analyze -q --report sarif=findings.sarif --report html=image.html image.tar")]
 pub(super) struct Args {
     /// Image tarball, layout directory, or - for standard input
     #[arg(value_name = "FILE")]
@@ -36,9 +41,8 @@ pub(super) struct Args {
     /// List the files of every layer too
     #[arg(long)]
     files: bool,
-    /// Format of the report
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = args::parse_format)]
-    format: &'static Format,
+    #[command(flatten)]
+    reporting: Reporting,
     #[command(flatten)]
     judging: Judging,
     #[command(flatten)]
@@ -49,12 +53,19 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
     let expected = args.expected_image_digest.as_ref();
     let expected = expected.map(|expected| expected.resolve(args.reading.platform())).transpose()?;
-    let source = args.reading.open(&args.file)?;
-    let mut request = args.reading.request(args.judging.options(Vec::new())?);
+    let policy = args.judging.policy(&args.file)?;
+    let reading =
+        policy.as_ref().map_or_else(|| args.reading.clone(), |(policy, _)| args.reading.under(policy));
+    let source = reading.open(&args.file)?;
+    let options = args.judging.options(Vec::new(), policy.as_ref().map(|(policy, _)| policy))?;
+    let mut request = reading.request(options);
     request.also = Also { archive: true, listing: args.files, file_digests: false };
-    let workers = Workers::new(global.threads)?;
-    inspect(&source, &request, &workers, &Progress::new(global), |inspected| {
-        print(args, global, expected, inspected)
+    let (workers, progress) = (Workers::new(global.threads)?, Progress::new(global));
+    inspect(&source, &request, &workers, &progress, |inspected| {
+        progress.clear();
+        let mut input = wire::Input::of(inspected);
+        input.policy = policy.map(|(_, file)| output::shown(&file));
+        print(args, global, expected, inspected, input)
     })?
 }
 
@@ -63,26 +74,30 @@ fn print(
     global: &Global,
     expected: Option<Digest>,
     inspected: &Inspected<'_>,
+    input: wire::Input,
 ) -> Result<Outcome> {
-    let input = wire::Input::of(inspected);
     let gate = expected.map(|expected| gate(&input, expected));
-    let report = wire::Report::new("analyze", vec![input]);
-    let text = args.format.name == "text";
-    let reference = report::reference(inspected.graph, inspected.source.outer(), args.show_contents);
-    output::stdout(|out| {
-        if let Some(reference) = reference.filter(|_| text) {
-            out.write_all(reference.as_bytes())?;
-        }
-        if let (Some(Ok(line)), true) = (&gate, text && inspected.verdict.passed()) {
-            writeln!(out, "{line}")?;
-        }
-        (args.format.write)(&report, &output::style(global), out)?;
-        if args.files && text {
+    let text = args.reporting.format.name == "text";
+    let outputs = output::outputs(&args.reporting, global)?;
+    if text {
+        let reference = report::reference(inspected.graph, inspected.source.outer(), args.show_contents);
+        output::stdout(|out| {
+            out.write_all(reference.unwrap_or_default().as_bytes())?;
+            match &gate {
+                Some(Ok(line)) if inspected.verdict.passed() => writeln!(out, "{line}"),
+                _ => Ok(()),
+            }
+        })?;
+    }
+    let mut reports = Reports::begin(wire::Header::new("analyze", 1), outputs)?;
+    reports.input(input)?;
+    reports.end()?;
+    if args.files && text {
+        output::stdout(|out| {
             writeln!(out)?;
-            Listing::new(inspected).write(ListFormat::Text, out)?;
-        }
-        Ok(())
-    })?;
+            Listing::new(inspected).write(ListFormat::Text, out)
+        })?;
+    }
     if let Some(Err(line)) = &gate {
         output::complain(line);
     }

@@ -1,17 +1,23 @@
 //! Arguments that several commands share, and how they become options.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, ValueEnum};
+use clap::{
+    ArgAction, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     archive::{OpenOptions, Source},
     digest::Digest,
     error::{Error, Result},
+    grade::Grade,
     image::Platform,
     inspect::Request,
     limits::Limits,
-    verify::{Options, Selection, Setting},
+    policy::Policy,
+    report::{FORMATS, Format},
+    verify::{Options, Setting},
 };
 
 /// When to use colours.
@@ -74,7 +80,7 @@ impl Global {
 }
 
 /// Arguments that say how inputs are read.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Reading")]
 pub(super) struct Reading {
     /// Only this image of the archive: a name, a digest, or a number counted from 1
@@ -86,33 +92,41 @@ pub(super) struct Reading {
     /// Read files instead of mapping them into memory
     #[arg(long)]
     no_mmap: bool,
-    /// Largest JSON document
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_json)]
-    max_json: u64,
-    /// Largest extended header of a tar member
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_extension)]
-    max_extension: u64,
-    /// Most bytes that one layer, or a compressed archive, may unpack to
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_unpacked)]
-    max_unpacked: u64,
-    /// Most members of one tar
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_members)]
-    max_members: u64,
-    /// Deepest nesting of image indexes
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_depth)]
-    max_depth: usize,
+    #[arg(long, value_name = "BYTES", help = limit("Largest JSON document", Limits::default().max_json))]
+    max_json: Option<u64>,
+    #[arg(long, value_name = "BYTES", help = limit("Largest extended header of a tar member", Limits::default().max_extension))]
+    max_extension: Option<u64>,
+    #[arg(long, value_name = "BYTES", help = limit("Most bytes that one layer, or a compressed archive, may unpack to", Limits::default().max_unpacked))]
+    max_unpacked: Option<u64>,
+    #[arg(long, value_name = "N", help = limit("Most members of one tar", Limits::default().max_members))]
+    max_members: Option<u64>,
+    #[arg(long, value_name = "N", help = limit("Deepest nesting of image indexes", Limits::default().max_depth as u64))]
+    max_depth: Option<usize>,
+    /// The limits that flags change.
+    #[arg(skip)]
+    usual: Limits,
+}
+
+fn limit(what: &str, default: u64) -> String {
+    format!("{what} [default: {default}]")
 }
 
 impl Reading {
-    fn limits(&self) -> Limits {
+    /// The limits these arguments name.
+    pub(super) fn limits(&self) -> Limits {
         Limits {
-            max_json: self.max_json,
-            max_extension: self.max_extension,
-            max_unpacked: self.max_unpacked,
-            max_members: self.max_members,
-            max_depth: self.max_depth,
-            ..Limits::default()
+            max_json: self.max_json.unwrap_or(self.usual.max_json),
+            max_extension: self.max_extension.unwrap_or(self.usual.max_extension),
+            max_unpacked: self.max_unpacked.unwrap_or(self.usual.max_unpacked),
+            max_members: self.max_members.unwrap_or(self.usual.max_members),
+            max_depth: self.max_depth.unwrap_or(self.usual.max_depth),
+            ..self.usual.clone()
         }
+    }
+
+    /// The same with the limits of a policy; flags beat it.
+    pub(super) fn under(&self, policy: &Policy) -> Reading {
+        Reading { usual: policy.limits(&self.usual), ..self.clone() }
     }
 
     /// Whether only some images are asked for.
@@ -165,46 +179,93 @@ pub(super) struct Judging {
     /// Nothing may be newer than this SOURCE_DATE_EPOCH
     #[arg(long, visible_alias = "source-date-epoch", value_name = "SECONDS", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
     sde: Option<i64>,
-    /// With --sde: leave out what the history shows to come from the base image (docs/building.md)
-    #[arg(long, requires = "sde")]
+    /// Of what is newer, leave out what the history shows to come from the base image (docs/building.md)
+    #[arg(long)]
     newer_base: bool,
     /// Accept layers whose content cannot be looked into (encrypted ones)
     #[arg(long)]
     allow_opaque: bool,
+    /// Hold the images to this policy file instead of a repro-build.toml beside each
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Do not look for a repro-build.toml beside the images
+    #[arg(long, conflicts_with = "policy")]
+    no_policy: bool,
 }
 
 impl Judging {
-    /// The options these arguments name.
-    pub(super) fn options(&self, expect: Vec<Digest>) -> Result<Options> {
-        let mut selection = Selection::default();
+    /// The policy that `input` is held to, and the file it is from.
+    pub(super) fn policy(&self, input: &Path) -> Result<Option<(Policy, PathBuf)>> {
+        match &self.policy {
+            Some(file) => Policy::read(file).map(|policy| Some((policy, file.clone()))),
+            None if self.no_policy || input == Path::new("-") => Ok(None),
+            None => Policy::beside(input),
+        }
+    }
+
+    /// The options these arguments name, on top of a policy.
+    pub(super) fn options(&self, expect: Vec<Digest>, policy: Option<&Policy>) -> Result<Options> {
+        let mut options = Options { expect, allow_opaque: self.allow_opaque, ..Options::default() };
+        if let Some(policy) = policy {
+            policy.apply(&mut options)?;
+        }
+        let selection = &mut options.selection;
         selection.only(&self.only)?;
         self.skip.iter().try_for_each(|glob| selection.add(glob, Setting::Skip))?;
-        self.deny.iter().try_for_each(|glob| selection.add(glob, Setting::Deny))?;
-        let require_all = self.require.iter().any(|word| word == "all");
-        let platforms = self.require.iter().filter(|word| *word != "all");
-        let require =
-            platforms.map(|word| parse_platform(word).map_err(Error::usage)).collect::<Result<_>>()?;
-        Ok(Options {
-            selection,
-            expect,
-            require,
-            require_all,
-            source_date_epoch: self.sde,
-            newer_base: self.newer_base,
-            allow_opaque: self.allow_opaque,
-        })
+        self.deny.iter().try_for_each(|glob| selection.add(glob, Setting::As(Grade::Error)))?;
+        options.require_all |= self.require.iter().any(|word| word == "all");
+        for word in self.require.iter().filter(|word| *word != "all") {
+            options.require.push(parse_platform(word).map_err(Error::usage)?);
+        }
+        options.source_date_epoch = self.sde.or(options.source_date_epoch);
+        options.newer_base = self.newer_base;
+        Ok(options)
     }
+}
+
+/// Arguments that say where a report goes and how it looks.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Report")]
+pub(super) struct Reporting {
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format_parser())]
+    pub(super) format: &'static Format,
+    /// Write the report to a file as well; may be repeated
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = parse_report)]
+    pub(super) reports: Vec<(&'static Format, PathBuf)>,
+    /// Write an unsigned in-toto statement for each image
+    #[arg(long, value_name = "FILE")]
+    pub(super) attestation: Option<PathBuf>,
+}
+
+impl Reporting {
+    /// Every file that is to be written, with its format.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static Format, &Path)> {
+        let attestation = self.attestation.as_deref().zip(Format::by_name("in-toto"));
+        let reports = self.reports.iter().map(|(format, file)| (*format, file.as_path()));
+        reports.chain(attestation.map(|(file, format)| (format, file)))
+    }
+
+    /// Whether some report shows the digests of the input files themselves.
+    pub(super) fn archive_digest(&self) -> bool {
+        self.format.archive_digest || self.files().any(|(format, _)| format.archive_digest)
+    }
+}
+
+fn format_parser() -> impl TypedValueParser<Value = &'static Format> {
+    let values = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about));
+    PossibleValuesParser::new(values).try_map(|name| Format::by_name(&name).ok_or("no format of that name"))
+}
+
+fn parse_report(text: &str) -> std::result::Result<(&'static Format, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("want FORMAT=FILE, such as sarif=findings.sarif")?;
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    let format = Format::by_name(name);
+    let format = format.ok_or_else(|| format!("no format of that name (known: {})", names.join(", ")))?;
+    Ok((format, file.into()))
 }
 
 fn parse_platform(text: &str) -> std::result::Result<Platform, String> {
     let shown = crate::escape::escape(text.as_bytes());
     Platform::parse(text).ok_or_else(|| format!("no platform: {shown} (want os/arch, such as linux/amd64)"))
-}
-
-/// The format of that name.
-pub(super) fn parse_format(name: &str) -> std::result::Result<&'static crate::report::Format, String> {
-    crate::report::Format::by_name(name).ok_or_else(|| {
-        let names: Vec<&str> = crate::report::FORMATS.iter().map(|format| format.name).collect();
-        format!("no format of that name (known: {})", names.join(", "))
-    })
 }

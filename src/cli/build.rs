@@ -10,13 +10,15 @@ use clap::{
 use super::{
     args::Global,
     built::{self, Built},
+    diff,
     exit::Outcome,
-    output, progress,
+    progress,
     remote::{self, Expected},
 };
 use crate::{
     build::{BuildRequest, Exporter, Flags, PINS, RUNTIMES, System},
     error::Result,
+    rules::Level,
 };
 
 /// Build an image reproducibly with BuildKit, and verify what comes out.
@@ -119,6 +121,9 @@ struct After {
     /// Build a second time, both times without cache, and compare
     #[arg(long)]
     check_reproducible: bool,
+    /// Run what comes out through `normalize`, base image included
+    #[arg(long, value_name = "LEVEL", value_parser = diff::parse_level)]
+    normalize: Option<Level>,
     /// Write what a rebuild needs
     #[arg(long, value_name = "FILE.json")]
     record: Option<PathBuf>,
@@ -177,17 +182,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let expected = after.expected_image_digest.as_ref();
     let expected = expected.map(|expected| expected.resolve(single(&request).as_ref())).transpose()?;
     let record = after.record.as_ref().map(|_| built::record(&request, global)).transpose()?;
-    let image = Built::make(&request, global)?;
+    let image = Built::make(&request, after.normalize, global)?;
     let mut outcome = image.show(expected, global)?;
     if let (Some(path), Some(record)) = (&after.record, record) {
-        image.write_record(record, path)?;
+        built::write_record(&image.complete(record, after.normalize), path)?;
     }
     if after.check_reproducible {
-        let differences = image.again(&request, global)?;
-        output::stdout(|out| built::write_differences("second build", &differences, out))?;
-        if !differences.is_empty() {
-            outcome = Outcome::Bad;
-        }
+        outcome = outcome.and(image.again(&request, after.normalize, global)?);
     }
     Ok(outcome)
 }

@@ -6,25 +6,23 @@ use std::{
     path::Path,
 };
 
-use super::{
-    analyze,
-    args::{self, Global},
-    exit::Outcome,
-    output,
-    progress::Progress,
-};
+use super::{analyze, args::Global, exit::Outcome, output, progress::Progress};
 use crate::{
     archive::{OpenOptions, Source},
     build::{self, BuildRecord, BuildRequest, Difference, DryRun, Executor as _, Files, Process, Rung},
+    diff,
     digest::Digest,
     error::{Error, Result},
     escape::escape,
     inspect::{Also, Request, inspect},
     ladder,
+    limits::Limits,
     location::Location,
     measure::Workers,
-    report::wire,
-    verify::Options,
+    normalize,
+    report::{DIFF_FORMATS, Reports, wire, wire_diff::DiffReport},
+    rules::Level,
+    verify,
 };
 
 /// Says on standard error what is about to be built, and what is odd about it.
@@ -89,18 +87,20 @@ pub(super) struct Built {
 impl Built {
     /// Builds, then takes the output through the pipeline of `verify`: BuildKit only warns where it fails to set a
     /// layer's times back.
-    pub(super) fn make(request: &BuildRequest, global: &Global) -> Result<Built> {
-        let observer = Progress::new(global);
+    pub(super) fn make(request: &BuildRequest, level: Option<Level>, global: &Global) -> Result<Built> {
+        let (workers, observer) = (Workers::new(global.threads)?, Progress::new(global));
         process(&observer, global, |process| build::run(request, process))?;
-        let verify = Options {
-            source_date_epoch: i64::try_from(request.source_date_epoch).ok(),
+        if let Some(level) = level {
+            normalize(request, level, &workers, &observer)?;
+        }
+        let verify = verify::Options {
+            source_date_epoch: epoch(request),
             newer_base: true,
-            ..Options::default()
+            ..verify::Options::default()
         };
         let also = Also { archive: true, ..Also::default() };
-        let source = Source::open(Path::new(&request.output), &OpenOptions::default())?;
-        let workers = Workers::new(global.threads)?;
         let ask = Request { verify, also, ..Request::default() };
+        let source = open(request)?;
         inspect(&source, &ask, &workers, &observer, |inspected| Built { input: wire::Input::of(inspected) })
     }
 
@@ -108,14 +108,12 @@ impl Built {
     pub(super) fn show(&self, expected: Option<Digest>, global: &Global) -> Result<Outcome> {
         let gate = expected.map(|expected| analyze::gate(&self.input, expected));
         let passed = self.input.outcome == wire::Outcome::Pass;
-        let format = args::parse_format("text").map_err(Error::usage)?;
-        let report = wire::Report::new("analyze", vec![self.input.clone()]);
-        output::stdout(|out| {
-            if let (Some(Ok(line)), true) = (&gate, passed) {
-                writeln!(out, "{line}")?;
-            }
-            (format.write)(&report, &output::style(global), out)
-        })?;
+        if let (Some(Ok(line)), true) = (&gate, passed) {
+            output::stdout(|out| writeln!(out, "{line}"))?;
+        }
+        let mut reports = Reports::begin(wire::Header::new("analyze", 1), vec![output::text(global)])?;
+        reports.input(self.input.clone())?;
+        reports.end()?;
         if let Some(Err(line)) = &gate {
             output::complain(line);
         }
@@ -123,27 +121,36 @@ impl Built {
     }
 
     /// The record with what came out.
-    pub(super) fn complete(&self, record: BuildRecord) -> BuildRecord {
-        BuildRecord { digest: self.digest(), image: self.rungs(), ..record }
+    pub(super) fn complete(&self, record: BuildRecord, level: Option<Level>) -> BuildRecord {
+        let normalize = level.map(|level| level.name().to_owned());
+        BuildRecord { normalize, digest: self.digest(), image: self.rungs(), ..record }
     }
 
-    pub(super) fn write_record(&self, record: BuildRecord, path: &Path) -> Result<()> {
-        let at = Location::new(path.as_os_str().as_encoded_bytes());
-        fs::write(path, self.complete(record).to_json()?)
-            .map_err(|e| Error::io(at, "cannot write the build record", e))
-    }
-
-    /// Builds once more, into a file of its own that stays only where it differs.
-    pub(super) fn again(&self, request: &BuildRequest, global: &Global) -> Result<Vec<Difference>> {
-        let request = elsewhere(request);
-        let second = Built::make(&request, global)?;
-        let differences = build::rung_differences(&self.rungs(), &second.rungs());
-        if differences.is_empty() {
-            fs::remove_file(&request.output).map_err(|e| {
-                Error::io(Location::new(request.output.as_bytes()), "cannot remove the second image", e)
-            })?;
+    /// Builds once more, into a file of its own that stays only where it differs; then why is printed.
+    pub(super) fn again(
+        &self,
+        request: &BuildRequest,
+        level: Option<Level>,
+        global: &Global,
+    ) -> Result<Outcome> {
+        let other = elsewhere(request);
+        let second = Built::make(&other, level, global)?;
+        if self.rungs() == second.rungs() {
+            fs::remove_file(&other.output).map_err(|e| Error::io(at(&other), "cannot remove", e))?;
+            output::stdout(|out| writeln!(out, "\nthe second build gave the same image, byte for byte"))?;
+            return Ok(Outcome::Good);
         }
-        Ok(differences)
+        let (left, right) = (open(request)?, open(&other)?);
+        let [left, right] = [&left, &right].map(|source| diff::Input { source, image: None });
+        let (workers, observer) = (Workers::new(global.threads)?, Progress::new(global));
+        let options = diff::Options { epoch: epoch(request), ..diff::Options::default() };
+        let diff = diff::run(&left, &right, &options, &Limits::default(), &workers, &observer)?;
+        let report = DiffReport::new(&diff);
+        output::stdout(|out| {
+            writeln!(out, "\nthe second build gave another image")?;
+            (DIFF_FORMATS[0].write)(&report, &output::style(global), out)
+        })?;
+        Ok(Outcome::Bad)
     }
 
     fn digest(&self) -> Option<String> {
@@ -165,19 +172,46 @@ impl Built {
     }
 }
 
-/// What differs, one line each; `what` is what was compared with the first.
-pub(super) fn write_differences(
-    what: &str,
-    differences: &[Difference],
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    if differences.is_empty() {
-        return writeln!(out, "\nthe {what} gave the same image, byte for byte");
-    }
-    writeln!(out, "\nthe {what} gave another image:")?;
+/// Runs the image through `normalize`, in place.
+fn normalize(request: &BuildRequest, level: Level, workers: &Workers, observer: &Progress) -> Result<()> {
+    let path = format!("{}.normalized", request.output);
+    let options = normalize::Options::new(level, epoch(request));
+    let source = open(request)?;
+    normalize::to_file(
+        &source,
+        &options,
+        workers,
+        observer,
+        Path::new(&path),
+        &[Path::new(&request.output)],
+    )?;
+    fs::rename(&path, &request.output).map_err(|e| Error::io(at(request), "cannot replace the image", e))
+}
+
+fn open(request: &BuildRequest) -> Result<Source> {
+    Source::open(Path::new(&request.output), &OpenOptions::default())
+}
+
+fn at(request: &BuildRequest) -> Location {
+    Location::new(request.output.as_bytes())
+}
+
+fn epoch(request: &BuildRequest) -> Option<i64> {
+    i64::try_from(request.source_date_epoch).ok()
+}
+
+/// What differs from the record.
+pub(super) fn write_differences(differences: &[Difference], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nanother image than recorded:")?;
     for Difference { what, recorded, now } in differences {
         let [what, recorded, now] = [what, recorded, now].map(|text| escape(text.as_bytes()));
         writeln!(out, "  {what}\n    was {recorded}\n    is  {now}")?;
     }
     Ok(())
+}
+
+/// Writes a record.
+pub(super) fn write_record(record: &BuildRecord, path: &Path) -> Result<()> {
+    let at = Location::new(path.as_os_str().as_encoded_bytes());
+    fs::write(path, record.to_json()?).map_err(|e| Error::io(at, "cannot write the build record", e))
 }

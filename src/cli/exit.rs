@@ -3,7 +3,10 @@
 use std::{io, process::ExitCode};
 
 use super::output;
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    report::wire::Summary,
+};
 
 /// The table as `--help` shows it.
 pub(super) const TABLE: &str = "\
@@ -15,7 +18,7 @@ Exit codes:
   `build` passes on the code of docker or podman where they fail";
 
 /// How a command that ran ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
     /// Verified, the same, nothing to do.
     Good,
@@ -26,6 +29,20 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// The worse of two.
+    pub(super) fn and(self, other: Outcome) -> Outcome {
+        self.max(other)
+    }
+
+    /// How a run over several inputs ended: what could not be read outweighs what is wrong.
+    pub(super) fn of(summary: &Summary) -> Outcome {
+        match summary {
+            Summary { unreadable: 1.., .. } => Outcome::Unreadable,
+            Summary { failed: 1.., .. } => Outcome::Bad,
+            _ => Outcome::Good,
+        }
+    }
+
     pub(super) fn code(self) -> ExitCode {
         ExitCode::from(match self {
             Outcome::Good => 0,

@@ -6,14 +6,21 @@ mod analyze;
 mod args;
 mod build;
 mod built;
+mod completions;
+mod diff;
 mod digest;
 mod exit;
+mod inputs;
 mod ls;
+mod man;
+mod merge;
+mod normalize;
 mod output;
 mod progress;
 mod rebuild;
 mod remote;
 mod verify;
+mod version;
 
 use std::process::ExitCode;
 
@@ -21,9 +28,28 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 
+/// What `--help` ends with.
+fn long_help() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::TABLE)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  repro-build verify image.tar
+  repro-build analyze --expected-image-digest sha256:… image.tar
+  repro-build ls --merged image.tar
+
+For your shell:
+  repro-build completions bash > ~/.local/share/bash-completion/completions/repro-build
+  repro-build completions zsh > \"${fpath[1]}/_repro-build\"
+  repro-build completions fish > ~/.config/fish/completions/repro-build.fish
+  repro-build completions powershell >> $PROFILE
+  repro-build man ~/.local/share/man/man1";
+
 /// Build container images bit for bit reproducibly; read, verify, list, normalize and diff the tarballs that result.
 #[derive(Parser)]
-#[command(name = "repro-build", version, max_term_width = 100, after_help = exit::TABLE, subcommand_required = true)]
+#[command(name = "repro-build", version, long_version = version::long(), max_term_width = 100)]
+#[command(after_help = exit::TABLE, after_long_help = long_help(), subcommand_required = true)]
 #[command(arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
@@ -40,12 +66,24 @@ enum Command {
     Verify(verify::Args),
     /// List the files of an image's layers
     Ls(ls::Args),
+    /// Say why two images differ, and what would make them equal
+    Diff(diff::Args),
+    /// Write an image tarball anew, so that equal builds are equal bytes
+    Normalize(normalize::Args),
     /// Print one digest of an image
     Digest(digest::Args),
     /// Build an image reproducibly with BuildKit, and verify what comes out
     Build(Box<build::Args>),
     /// Build again what a build record says, and compare the digest
     Rebuild(rebuild::Args),
+    /// Put the reports of several machines together
+    Merge(merge::Args),
+    /// Print a completion script for a shell
+    #[command(hide = true)]
+    Completions(completions::Args),
+    /// Write manual pages
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Runs the program.
@@ -60,9 +98,14 @@ pub fn main() -> ExitCode {
         Command::Analyze(args) => analyze::run(args, global),
         Command::Verify(args) => verify::run(args, global),
         Command::Ls(args) => ls::run(args, global),
+        Command::Normalize(args) => normalize::run(args, global),
         Command::Digest(args) => digest::run(args, global),
         Command::Build(args) => build::run(args, global),
         Command::Rebuild(args) => rebuild::run(args, global),
+        Command::Merge(args) => merge::run(args, global),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+        Command::Diff(args) => diff::run(args, global),
     };
     result.map_or_else(|error: Error| exit::failure(&error), exit::Outcome::code)
 }

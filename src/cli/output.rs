@@ -1,12 +1,18 @@
 //! Standard output and standard error: the only place that writes to them.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
+    path::Path,
+};
 
-use super::args::{ColorChoice, Global};
+use super::args::{ColorChoice, Global, Reporting};
 use crate::{
     error::{Error, Result},
+    escape::escape,
     location::Location,
-    report::Style,
+    report::{FORMATS, Format, Output, Style},
 };
 
 /// Runs `write` on a buffered standard output.
@@ -17,6 +23,40 @@ pub(super) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Re
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     let result = write(&mut out).and_then(|()| out.flush());
     result.map_err(|e| Error::io(Location::default(), "cannot write to standard output", e))
+}
+
+/// Everything one report is to be written to: standard output, and the files that were named.
+///
+/// # Errors
+/// A usage error if a file is named twice, or what creating one fails with.
+pub(super) fn outputs(reporting: &Reporting, global: &Global) -> Result<Vec<Output<'static>>> {
+    let mut outputs = vec![on_stdout(reporting.format, global)];
+    let mut seen = HashSet::new();
+    for (format, file) in reporting.files() {
+        let at = Location::new(file.as_os_str().as_encoded_bytes());
+        if !seen.insert(file) {
+            return Err(Error::usage("two reports to one file").at(at));
+        }
+        let out = File::create(file).map_err(|e| Error::io(at.clone(), "cannot create", e))?;
+        let style = Style { verbosity: global.verbosity(), ..Style::default() };
+        outputs.push(Output { format, style, out: Box::new(BufWriter::new(out)), at });
+    }
+    Ok(outputs)
+}
+
+/// A report for people on standard output.
+pub(super) fn text(global: &Global) -> Output<'static> {
+    on_stdout(&FORMATS[0], global)
+}
+
+fn on_stdout(format: &'static Format, global: &Global) -> Output<'static> {
+    let out = BufWriter::with_capacity(64 << 10, io::stdout());
+    Output { format, style: style(global), out: Box::new(out), at: Location::new("standard output") }
+}
+
+/// A path as people and reports see it.
+pub(super) fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes()).into_owned()
 }
 
 /// One line on standard error; there is nowhere to complain if that fails.

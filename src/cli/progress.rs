@@ -1,4 +1,4 @@
-//! Progress on standard error: the library's events as bars or plain lines.
+//! Progress on standard error: the library's events as bars or plain lines; and being stopped.
 
 use std::{
     collections::HashMap,
@@ -22,11 +22,14 @@ use crate::observe::{Event, Observer};
 const WORTH_A_BAR: u64 = 8 << 20;
 /// How often plain progress says something.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
+/// How long work that was asked to stop has for it: work that looks for the request does so many times a second, and
+/// what does not look, such as a read that blocks, is not waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Set by the first Ctrl-C.
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Makes Ctrl-C ask running work to stop, and a second one end the program at once.
+/// Makes Ctrl-C ask running work to stop; soon afterwards, or at a second Ctrl-C, the program ends all the same.
 pub(super) fn stop_on_interrupt() {
     #[cfg(unix)]
     {
@@ -34,18 +37,27 @@ pub(super) fn stop_on_interrupt() {
         // In this order: the first signal finds the flag down, and only then raises it.
         let _ = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&STOP));
         let _ = flag::register(SIGINT, Arc::clone(&STOP));
+        std::thread::spawn(|| {
+            while !STOP.load(Ordering::Relaxed) {
+                std::thread::sleep(PATIENCE / 10);
+            }
+            std::thread::sleep(PATIENCE);
+            signal_hook::low_level::exit(130);
+        });
     }
 }
 
-/// Shows what the library does.
+/// Shows what the library does. What is on the screen is cleared when this is dropped.
 pub(super) struct Progress {
     show: Show,
+    inputs: u64,
+    done: AtomicU64,
 }
 
 enum Show {
     Nothing,
-    Bars { all: MultiProgress, bars: Mutex<HashMap<u64, ProgressBar>> },
-    Lines { read: AtomicU64, last: Mutex<Instant> },
+    Bars { all: MultiProgress, total: Option<ProgressBar>, bars: Mutex<HashMap<(usize, u64), ProgressBar>> },
+    Lines { read: AtomicU64, began: Instant, last: Mutex<Instant> },
 }
 
 impl Progress {
@@ -53,53 +65,141 @@ impl Progress {
         let show = match global.progress {
             _ if global.verbosity() < 0 => Show::Nothing,
             ProgressChoice::Plain => {
-                Show::Lines { read: AtomicU64::new(0), last: Mutex::new(Instant::now()) }
+                let now = Instant::now();
+                Show::Lines { read: AtomicU64::new(0), began: now, last: Mutex::new(now) }
             }
             ProgressChoice::Auto if stderr().is_terminal() => {
-                Show::Bars { all: MultiProgress::new(), bars: Mutex::default() }
+                Show::Bars { all: MultiProgress::new(), total: None, bars: Mutex::default() }
             }
             ProgressChoice::Auto | ProgressChoice::None => Show::Nothing,
         };
-        Progress { show }
+        Progress { show, inputs: 1, done: AtomicU64::new(0) }
     }
-}
 
-impl Observer for Progress {
-    fn event(&self, event: Event<'_>) {
+    /// Counts inputs too, of which there are `inputs`.
+    pub(super) fn of_inputs(mut self, inputs: usize) -> Progress {
+        self.inputs = inputs as u64;
+        if let Show::Bars { all, total, .. } = &mut self.show
+            && inputs > 1
+        {
+            let bar =
+                ProgressBar::new(self.inputs).with_style(style("{wide_bar} {pos}/{len} inputs {eta:>5}"));
+            *total = Some(all.add(bar));
+        }
+        self
+    }
+
+    /// Watches the input of that number.
+    pub(super) fn of_input(&self, input: usize) -> OfInput<'_> {
+        OfInput { progress: self, input }
+    }
+
+    /// An input is done.
+    pub(super) fn done(&self, input: usize) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        if let Show::Bars { total, bars, .. } = &self.show {
+            if let Some(total) = total {
+                total.inc(1);
+            }
+            // Work that was stopped ends no piece.
+            if let Ok(mut bars) = bars.lock() {
+                bars.retain(|(of, _), bar| {
+                    *of != input || {
+                        bar.finish_and_clear();
+                        false
+                    }
+                });
+            }
+        }
+    }
+
+    /// Runs `write`, which writes to the terminal, with nothing else on the screen.
+    pub(super) fn write<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.show {
+            Show::Bars { all, .. } => all.suspend(write),
+            Show::Nothing | Show::Lines { .. } => write(),
+        }
+    }
+
+    /// Clears the screen: there is nothing more to watch.
+    pub(super) fn clear(&self) {
+        if let Show::Bars { all, .. } = &self.show {
+            let _ = all.clear();
+        }
+    }
+
+    fn event(&self, input: usize, event: Event<'_>) {
         match (&self.show, event) {
             (Show::Nothing, _) => {}
-            (Show::Bars { all, bars }, Event::Begin { id, name, bytes }) if bytes >= WORTH_A_BAR => {
-                let template = "{wide_msg} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>5}";
-                let style =
-                    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-                let bar = all.add(ProgressBar::new(bytes).with_style(style).with_message(name.to_owned()));
+            (Show::Bars { all, bars, .. }, Event::Begin { id, name, bytes }) if bytes >= WORTH_A_BAR => {
+                let style = style("{wide_msg} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>5}");
+                let bar = ProgressBar::new(bytes).with_style(style).with_message(name.to_owned());
                 if let Ok(mut bars) = bars.lock() {
-                    bars.insert(id, bar);
+                    bars.insert((input, id), all.insert(0, bar));
                 }
             }
             (Show::Bars { bars, .. }, Event::Advance { id, bytes }) => {
-                if let Some(bar) = bars.lock().ok().and_then(|bars| bars.get(&id).cloned()) {
+                if let Some(bar) = bars.lock().ok().and_then(|bars| bars.get(&(input, id)).cloned()) {
                     bar.inc(bytes);
                 }
             }
             (Show::Bars { bars, .. }, Event::End { id }) => {
-                if let Some(bar) = bars.lock().ok().and_then(|mut bars| bars.remove(&id)) {
+                if let Some(bar) = bars.lock().ok().and_then(|mut bars| bars.remove(&(input, id))) {
                     bar.finish_and_clear();
                 }
             }
-            (Show::Lines { read, last }, Event::Advance { bytes, .. }) => {
+            (Show::Lines { read, began, last }, Event::Advance { bytes, .. }) => {
                 let read = read.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
                 let Ok(mut last) = last.try_lock() else { return };
                 if last.elapsed() >= PLAIN_EVERY {
                     *last = Instant::now();
-                    output::complain(&format!("{} MiB read", read >> 20));
+                    let speed = read as f64 / began.elapsed().as_secs_f64();
+                    let done = self.done.load(Ordering::Relaxed);
+                    output::complain(&format!(
+                        "{done}/{} inputs done, {} MiB read, {:.0} MiB/s",
+                        self.inputs,
+                        read >> 20,
+                        speed / f64::from(1 << 20)
+                    ));
                 }
             }
             (Show::Bars { .. } | Show::Lines { .. }, _) => {}
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: Event<'_>) {
+        self.event(0, event);
+    }
 
     fn cancelled(&self) -> bool {
         STOP.load(Ordering::Relaxed)
+    }
+}
+
+/// Watches one of several inputs, whose pieces have numbers of their own.
+pub(super) struct OfInput<'p> {
+    progress: &'p Progress,
+    input: usize,
+}
+
+impl Observer for OfInput<'_> {
+    fn event(&self, event: Event<'_>) {
+        self.progress.event(self.input, event);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
     }
 }

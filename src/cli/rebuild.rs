@@ -6,6 +6,7 @@ use super::{
     args::Global,
     build::runtime_parser,
     built::{self, Built},
+    diff::parse_level,
     exit::Outcome,
     output, progress,
 };
@@ -51,21 +52,22 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     if recorded.digest.is_none() {
         return Err(Error::usage("the record has no digest to compare with").at(at));
     }
+    let level = recorded.normalize.as_deref().map(parse_level).transpose().map_err(Error::usage)?;
     let request = BuildRequest::resolve(&args.flags(&recorded)?, &RecordOnly)?;
     built::announce(&request, global);
     if args.dry {
         return built::dry(&request, false);
     }
     let draft = built::record(&request, global)?;
-    let image = Built::make(&request, global)?;
+    let image = Built::make(&request, level, global)?;
     let outcome = image.show(None, global)?;
-    let now = image.complete(draft);
+    let now = image.complete(draft, level);
     if now.digest == recorded.digest {
         output::stdout(|out| writeln!(out, "\nthe same image as recorded"))?;
         return Ok(outcome);
     }
     let differences = recorded.differences(&now);
-    output::stdout(|out| built::write_differences("rebuild", &differences, out))?;
+    output::stdout(|out| built::write_differences(&differences, out))?;
     Ok(Outcome::Bad)
 }
 

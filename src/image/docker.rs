@@ -1,7 +1,11 @@
 //! docker-archive's `manifest.json` (docker save, podman save, skopeo; also beside an OCI layout).
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+use std::collections::HashSet;
+
 use super::{
-    BlobId, Claim, FaultKind, Image, ImageKind, Layer, Node, Role, Target, oci,
+    BlobId, Claim, DocId, FaultKind, Image, ImageKind, Layer, Node, Role, Target, oci,
     resolve::{Resolver, Value},
 };
 use crate::{
@@ -36,8 +40,9 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
         entries.iter().map(|entry| image(resolver, entry)).collect::<Vec<_>>()
     });
     let images = images.unwrap_or_default();
+    let indexed = resolver.graph.images.iter().filter_map(|image| image.config).collect();
     for image in &images {
-        add_image(resolver, image);
+        add_image(resolver, image, &indexed);
     }
     resolver.graph.docker = Some(images);
 }
@@ -101,10 +106,9 @@ fn claim_by_name(resolver: &mut Resolver<'_>, blob: Option<BlobId>, path: &str, 
 }
 
 /// Adds what `manifest.json` lists as an image of its own, unless the index lists it too.
-fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage) {
+fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSet<DocId>) {
     let config = docker.config.and_then(|blob| resolver.graph.document_of(blob));
-    let listed = |image: &Image| image.manifest.is_some() && image.config == config;
-    if config.is_some() && resolver.graph.images.iter().any(listed) {
+    if config.is_some_and(|config| indexed.contains(&config)) {
         return;
     }
     let platform = config.and_then(|doc| match &resolver.graph.document(doc).node {
@@ -131,6 +135,7 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage) {
         names: docker.names.clone(),
         platform,
         manifest: None,
+        index: None,
         digest: None,
         at: docker.at.clone(),
         config,

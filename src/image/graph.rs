@@ -1,5 +1,7 @@
 //! The graph's types: blobs, documents, manifests, images. Values only; [`super::resolve`] makes them.
 
+use std::collections::HashMap;
+
 use super::{Config, Descriptor, DockerImage, Fault, Platform};
 use crate::{
     archive::{EntryId, EntryIndex},
@@ -144,6 +146,9 @@ pub struct Image {
     pub digest: Option<Digest>,
     /// Who refers to it first.
     pub at: Location,
+    /// The index that leads to it: the child of `index.json` above it, or `index.json` itself; `None` in a
+    /// docker-archive.
+    pub index: Option<DocId>,
     /// The configuration document.
     pub config: Option<DocId>,
     /// Layers, lowest first.
@@ -186,15 +191,19 @@ pub struct ImageGraph<'a> {
     pub images: Vec<Image>,
     /// What is wrong.
     pub faults: Vec<Fault>,
+    /// Which document a blob was read as.
+    pub(super) document_of: HashMap<BlobId, DocId>,
 }
 
 impl<'a> ImageGraph<'a> {
     /// A blob.
+    #[expect(clippy::indexing_slicing, reason = "only this graph makes ids, one for each blob")]
     pub fn blob(&self, id: BlobId) -> &Blob {
         &self.blobs[id.position()]
     }
 
     /// A document.
+    #[expect(clippy::indexing_slicing, reason = "only this graph makes ids, one for each document")]
     pub fn document(&self, id: DocId) -> &Document {
         &self.documents[id.position()]
     }
@@ -233,7 +242,7 @@ impl<'a> ImageGraph<'a> {
 
     /// The document a blob was read as.
     pub fn document_of(&self, blob: BlobId) -> Option<DocId> {
-        self.documents.iter().position(|document| document.blob == blob).map(DocId::at)
+        self.document_of.get(&blob).copied()
     }
 
     /// The layout's name: `oci`, `docker` or `oci+docker`.

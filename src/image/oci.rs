@@ -1,5 +1,9 @@
 //! The OCI image layout: `oci-layout`, `index.json`, indexes, manifests, configurations.
 
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+use std::collections::HashSet;
+
 use super::{
     BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Role,
     Target,
@@ -26,8 +30,13 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
     let root = read(resolver, blob, Media::Index, 0, &mut Vec::new());
     resolver.graph.root = Some(root);
     let children = resolver.graph.children(root).to_vec();
+    let mut seen = HashSet::new();
     for child in &children {
-        images(resolver, child, &names_of(child), &mut Vec::new());
+        let below = child.target.blob().and_then(|blob| resolver.graph.document_of(blob));
+        let nested = below.filter(|id| matches!(resolver.graph.document(*id).node, Node::Index(_)));
+        let above = Above { index: nested.unwrap_or(root), names: names_of(child) };
+        seen.clear();
+        images(resolver, child, &above, &mut seen);
     }
 }
 
@@ -57,12 +66,27 @@ fn read(
     above: &mut Vec<DocId>,
 ) -> DocId {
     let (id, fresh) = resolver.document(blob);
-    if !fresh {
-        if above.contains(&id) {
-            let at = resolver.graph.place(id).clone();
-            resolver.fault(FaultKind::IndexCycle, &at, "");
-        }
+    if above.contains(&id) {
+        let at = resolver.graph.place(id).clone();
+        resolver.fault(FaultKind::IndexCycle, &at, "");
         return id;
+    }
+    if !fresh {
+        match kind_read(&resolver.graph.document(id).node) {
+            // Read before as nothing in particular: now somebody says what it is.
+            Media::Other if media != Media::Other => {}
+            known => {
+                if media != Media::Other && known != media && known != Media::Other {
+                    let at = resolver.graph.place(id).clone();
+                    resolver.fault(
+                        FaultKind::MediaTypeKind,
+                        &at,
+                        "it is referred to as two kinds of document",
+                    );
+                }
+                return id;
+            }
+        }
     }
     above.push(id);
     let node = resolver.with_root(id, &[], |resolver, root| {
@@ -81,6 +105,16 @@ fn read(
         document.node = node;
     }
     id
+}
+
+/// What a document was read as.
+fn kind_read(node: &Node) -> Media {
+    match node {
+        Node::Index(_) => Media::Index,
+        Node::Manifest(_) => Media::Manifest,
+        Node::Config(_) => Media::Config,
+        Node::Other => Media::Other,
+    }
 }
 
 /// What a document is: what its media type says, or what it looks like where that says nothing. A fault where the two
@@ -132,12 +166,14 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
         elements.iter().map(|value| resolver.descriptor(value, Role::Other)).collect();
     for child in &children {
         match child.target {
+            // An index may list anything; what says that it is no document is none of ours to read.
+            Target::Blob(blob) if !may_be_document(resolver, child, blob) => {}
             Target::Blob(_) if depth >= resolver.limits.max_depth => {
                 let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
                 resolver.fault(FaultKind::IndexDepth, &child.at, detail);
             }
             Target::Blob(blob) => {
-                let document = read(resolver, blob, child.media, depth + 1, above);
+                let document = read(resolver, blob, child.media, depth.saturating_add(1), above);
                 compare_media_types(resolver, child, document);
             }
             Target::Absent if child.platform.is_some() => {
@@ -149,6 +185,16 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
         }
     }
     Node::Index(children)
+}
+
+fn may_be_document(resolver: &Resolver<'_>, descriptor: &Descriptor, blob: BlobId) -> bool {
+    match descriptor.media {
+        Media::Index | Media::Manifest | Media::Config => true,
+        Media::Other if descriptor.media_type.is_empty() => true,
+        Media::Layer { .. } | Media::Other => {
+            resolver.graph.content(blob).trim_ascii_start().first() == Some(&b'{')
+        }
+    }
 }
 
 fn compare_media_types(resolver: &mut Resolver<'_>, descriptor: &Descriptor, document: DocId) {
@@ -168,25 +214,31 @@ fn missing(resolver: &mut Resolver<'_>, descriptor: &Descriptor) {
 fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
     resolver.misspelt(root, &MANIFEST_KEYS);
     schema_version(resolver, root);
-    for key in ["config", "layers"] {
-        if root.node.get(key).is_none() {
+    // A manifest of no layers may say so by null.
+    for (key, missing) in
+        [("config", root.get("config").is_none()), ("layers", root.node.get("layers").is_none())]
+    {
+        if missing {
             resolver.fault(FaultKind::FieldMissing, &root.at, key);
         }
     }
     let config = root.get("config").map(|value| resolver.descriptor(&value, Role::Config));
+    let elements = resolver.elements(root, "layers");
+    let layers: Vec<Descriptor> =
+        elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
     if let Some(config) = &config {
         match config.target {
-            // Artifacts carry configurations that are no JSON of ours; an empty or unknown type is read by its look.
-            Target::Blob(blob) if config.media == Media::Config || config.media_type.is_empty() => {
+            Target::Blob(blob) if configures_image(resolver, config, blob, &layers) => {
+                if !says_config(config) {
+                    let media_type = escape(config.media_type.as_bytes()).into_owned();
+                    resolver.fault(FaultKind::ConfigMediaType, &config.at, media_type);
+                }
                 read(resolver, blob, Media::Config, 0, &mut Vec::new());
             }
             Target::Absent => missing(resolver, config),
             Target::Blob(_) | Target::Unusable => {}
         }
     }
-    let elements = resolver.elements(root, "layers");
-    let layers: Vec<Descriptor> =
-        elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
     for layer in layers.iter().filter(|layer| layer.target == Target::Absent) {
         if matches!(layer.media, Media::Layer { foreign: true, .. }) {
             let digest = layer.digest.map(|digest| digest.to_string()).unwrap_or_default();
@@ -198,6 +250,29 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
     let subject = root.get("subject").map(|value| resolver.descriptor(&value, Role::Manifest));
     let artifact_type = resolver.text(root, "artifactType");
     Manifest { config, layers, subject, artifact_type }
+}
+
+/// Whether a manifest's configuration is that of an image: its media type says so or, since not all readers look at
+/// that, its content does and a layer's type too. Artifacts carry configurations that are no JSON of ours.
+fn configures_image(
+    resolver: &mut Resolver<'_>,
+    config: &Descriptor,
+    blob: BlobId,
+    layers: &[Descriptor],
+) -> bool {
+    if says_config(config) {
+        return true;
+    }
+    let has_layers = layers.iter().any(|layer| matches!(layer.media, Media::Layer { .. }));
+    if !has_layers || !may_be_document(resolver, config, blob) {
+        return false;
+    }
+    let (id, _) = resolver.document(blob);
+    resolver.graph.document(id).root.as_ref().is_some_and(|root| root.get("rootfs").is_some())
+}
+
+fn says_config(config: &Descriptor) -> bool {
+    config.media == Media::Config || config.media_type.is_empty()
 }
 
 /// Reads a configuration document, wherever it was found.
@@ -252,36 +327,38 @@ fn history(resolver: &mut Resolver<'_>, step: &Value<'_>) -> History {
     }
 }
 
-/// Adds the images below a descriptor. `names` come from the entry of `index.json` above it.
-fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, names: &[String], above: &mut Vec<DocId>) {
+/// What an image has from the entry of `index.json` above it.
+struct Above {
+    index: DocId,
+    names: Vec<String>,
+}
+
+/// Adds the images below a descriptor.
+fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, above: &Above, seen: &mut HashSet<DocId>) {
     let Some(id) = descriptor.target.blob().and_then(|blob| resolver.graph.document_of(blob)) else { return };
     match resolver.graph.document(id).node.clone() {
-        Node::Index(children) if !above.contains(&id) => {
-            above.push(id);
+        // An index that is reached twice gives no further images.
+        Node::Index(children) if seen.insert(id) => {
             for child in &children {
-                images(resolver, child, names, above);
+                images(resolver, child, above, seen);
             }
-            // Left on the list: an index that is reached twice gives no further images.
         }
-        Node::Manifest(manifest) => add_image(resolver, descriptor, id, &manifest, names),
+        Node::Manifest(manifest) => add_image(resolver, descriptor, id, &manifest, above),
         _ => {}
     }
 }
 
-fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: &Manifest, names: &[String]) {
+fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: &Manifest, above: &Above) {
     let config = manifest.config.as_ref();
     let config_doc = config
         .and_then(|config| config.target.blob())
         .and_then(|blob| resolver.graph.document_of(blob))
         .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
     let attests = by.is_attestation() || by.platform.as_ref().is_some_and(super::Platform::is_unknown);
-    let kind = match config.map(|config| config.media) {
+    let kind = match config {
         _ if attests => ImageKind::Attestation,
-        Some(Media::Config) | None => ImageKind::Image,
-        Some(_) if manifest.artifact_type.is_none() && config.is_some_and(|c| c.media_type.is_empty()) => {
-            ImageKind::Image
-        }
-        Some(_) => ImageKind::Artifact,
+        Some(config) if !says_config(config) && config_doc.is_none() => ImageKind::Artifact,
+        _ => ImageKind::Image,
     };
     let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
     let here =
@@ -296,9 +373,10 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
     });
     resolver.push_image(Image {
         kind,
-        names: names.to_vec(),
+        names: above.names.clone(),
         platform: by.platform.clone().or(config_platform),
         manifest: Some(id),
+        index: Some(above.index),
         digest: by.digest,
         at: by.at.clone(),
         config: config_doc,

@@ -3,7 +3,9 @@
 //! Knows how to read fields with a fault for whatever is wrong with them, and how a descriptor leads to content. What
 //! the documents of each layout mean stands in [`super::oci`] and [`super::docker`].
 
-use std::collections::HashMap;
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
+
+use std::collections::{HashMap, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
@@ -12,7 +14,7 @@ use super::{
     Role, Target, docker, oci,
 };
 use crate::{
-    archive::{EntryId, EntryIndex, EntryKind, Found},
+    archive::{EntryId, EntryIndex, Found},
     digest::{Digest, DigestError},
     json,
     limits::Limits,
@@ -31,9 +33,15 @@ pub fn resolve<'a>(index: &'a EntryIndex<'a>, at: Location, limits: &Limits) -> 
         docker: None,
         images: Vec::new(),
         faults: Vec::new(),
+        document_of: HashMap::new(),
     };
-    let mut resolver =
-        Resolver { graph, limits: limits.clone(), by_entry: HashMap::new(), by_blob: HashMap::new() };
+    let mut resolver = Resolver {
+        graph,
+        limits: limits.clone(),
+        by_entry: HashMap::new(),
+        claimed: HashSet::new(),
+        images_of: HashMap::new(),
+    };
     oci::resolve(&mut resolver);
     docker::resolve(&mut resolver);
     resolver.judge_completeness();
@@ -45,7 +53,10 @@ pub(super) struct Resolver<'a> {
     pub(super) graph: ImageGraph<'a>,
     pub(super) limits: Limits,
     by_entry: HashMap<EntryId, BlobId>,
-    by_blob: HashMap<BlobId, DocId>,
+    /// What was claimed of blobs already.
+    claimed: HashSet<(BlobId, Digest, Option<u64>)>,
+    /// Positions of images by manifest or, without one, configuration.
+    images_of: HashMap<(Option<DocId>, Option<DocId>), Vec<usize>>,
 }
 
 /// A JSON value with its place, for reading fields from.
@@ -102,7 +113,7 @@ impl<'a> Resolver<'a> {
         match self.graph.index.find(path) {
             Found::File(entry) => {
                 let named = crate::archive::clean_path(path).unwrap_or_default();
-                if self.graph.index.entry(entry).path != named && self.is_symlink(&named) {
+                if self.graph.index.entry(entry).path != named && self.graph.index.is_symlink(&named) {
                     self.fault(FaultKind::BlobIsLink, at, crate::escape::escape(path));
                 }
                 Target::Blob(self.blob_of(entry, role))
@@ -119,13 +130,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn is_symlink(&self, path: &[u8]) -> bool {
-        self.graph.index.entries.iter().any(|e| e.kind == EntryKind::Symlink && e.path == path)
-    }
-
     /// Reads a blob as a JSON document; the same blob is read only once.
     pub(super) fn document(&mut self, blob: BlobId) -> (DocId, bool) {
-        if let Some(&id) = self.by_blob.get(&blob) {
+        if let Some(id) = self.graph.document_of(blob) {
             return (id, false);
         }
         let parsed = json::parse(self.graph.content(blob), &self.limits);
@@ -136,7 +143,7 @@ impl<'a> Resolver<'a> {
             faults: parsed.faults,
             node: Node::Other,
         });
-        self.by_blob.insert(blob, id);
+        self.graph.document_of.insert(blob, id);
         (id, true)
     }
 
@@ -171,7 +178,7 @@ impl<'a> Resolver<'a> {
         match value {
             Ok(value) => Some(value),
             Err(wrong) => {
-                self.fault(FaultKind::FieldType, at, wrong.to_string());
+                self.fault(FaultKind::FieldType, &at.clone().at(wrong.offset), wrong.to_string());
                 None
             }
         }
@@ -249,11 +256,10 @@ impl<'a> Resolver<'a> {
 
     /// Notes what is said of a blob.
     pub(super) fn claim(&mut self, blob: BlobId, claim: Claim) {
-        if let Some(blob) = self.graph.blobs.get_mut(blob.position()) {
-            let known = blob.claims.iter().any(|c| c.digest == claim.digest && c.size == claim.size);
-            if !known {
-                blob.claims.push(claim);
-            }
+        if self.claimed.insert((blob, claim.digest, claim.size))
+            && let Some(blob) = self.graph.blobs.get_mut(blob.position())
+        {
+            blob.claims.push(claim);
         }
     }
 
@@ -350,11 +356,17 @@ impl<'a> Resolver<'a> {
 
     /// Adds an image, or its names to the image that is there already.
     pub(super) fn push_image(&mut self, image: Image) {
-        let twin = self.graph.images.iter_mut().find(|twin| match image.manifest {
-            Some(manifest) => twin.manifest == Some(manifest),
-            None => twin.manifest.is_none() && twin.config == image.config && same_layers(twin, &image),
-        });
-        let Some(twin) = twin else { return self.graph.images.push(image) };
+        let key = (image.manifest, image.config.filter(|_| image.manifest.is_none()));
+        let position = self.graph.images.len();
+        let known = self.images_of.entry(key).or_default();
+        let images = &self.graph.images;
+        let same = |at: &usize| {
+            image.manifest.is_some() || images.get(*at).is_some_and(|twin| same_layers(twin, &image))
+        };
+        let Some(twin) = known.iter().copied().find(same).and_then(|at| self.graph.images.get_mut(at)) else {
+            known.push(position);
+            return self.graph.images.push(image);
+        };
         for name in image.names {
             if !twin.names.contains(&name) {
                 twin.names.push(name);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Fault, FaultKind, Field, Node, Value, fold};
+use super::{Field, Node, Value, fold};
 
 /// A value of another type than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,18 +14,6 @@ pub struct WrongType {
     pub found: String,
     /// Byte offset of the value.
     pub offset: u64,
-}
-
-impl WrongType {
-    /// The fault this is in the document, at `pointer`.
-    pub fn fault(&self, pointer: impl Into<String>) -> Fault {
-        Fault {
-            kind: FaultKind::WrongType,
-            offset: self.offset,
-            pointer: pointer.into(),
-            detail: self.to_string(),
-        }
-    }
 }
 
 impl Node {
@@ -103,7 +91,7 @@ impl Node {
     }
 
     /// Fields whose key is none of `known` but is one of them to Go, which matches without regard to case: other
-    /// readers pass them over ([`FaultKind::KeyCase`]).
+    /// readers pass them over ([`FaultKind::KeyCase`](super::FaultKind::KeyCase)).
     pub fn misspelt<'a>(&'a self, known: &[&str]) -> Vec<&'a Field> {
         let Value::Object(fields) = &self.value else { return Vec::new() };
         let folded: HashSet<String> = known.iter().map(|key| fold(key)).collect();

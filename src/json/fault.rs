@@ -49,8 +49,5 @@ fault_kinds! {
         LoneSurrogate Error "json.lone-surrogate"
             "escape that is no character"
             "half a surrogate pair: Go reads U+FFFD, Python keeps it, other readers refuse the document"
-        WrongType Error "json.wrong-type"
-            "value of the wrong type"
-            "typed readers refuse the document, untyped ones convert the value or pass it over"
     }
 }

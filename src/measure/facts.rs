@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     archive::EntryId,
-    codec::{Compression, DecodeError, Frames},
+    codec::{Compression, DecodeError, Fingerprint, Frames},
     digest::{Algorithm, DiffId, Digest},
     image::BlobId,
     tar::{Anomaly, Member, Outcome, Timestamp},
@@ -44,6 +44,8 @@ impl BlobFacts {
 pub struct LayerFacts {
     /// What the bytes are compressed with.
     pub compression: Compression,
+    /// What made a gzip stream, as far as its header and blocks tell.
+    pub fingerprint: Option<Fingerprint>,
     /// Members or frames of the compressed stream.
     pub frames: Frames,
     /// What kept it from being read to its end.
@@ -88,7 +90,8 @@ pub enum LayerFault {
 }
 
 /// Members by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// All members.
     pub entries: u64,

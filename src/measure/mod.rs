@@ -2,13 +2,15 @@
 //!
 //! Knows how to hash, decode and walk content, and on which threads. Must not know what is right or wrong.
 
+mod blob;
 mod facts;
 mod layer;
+mod pipeline;
 mod plan;
 mod run;
 mod workers;
 
 pub use facts::{BlobFacts, Counts, Facts, LayerFacts, LayerFault, ListedMember, Newer};
-pub use plan::{Needs, WorkPlan, plan};
+pub use plan::{Needs, WorkPlan, plan, plan_only};
 pub use run::run;
 pub use workers::Workers;

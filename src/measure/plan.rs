@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use crate::{
-    archive::EntryId,
+    archive::{Entry, EntryId},
     digest::Algorithm,
     image::{BlobId, Image, ImageGraph, ImageKind},
     media::Media,
@@ -55,11 +55,24 @@ pub(super) struct WorkItem {
     pub(super) name: String,
     pub(super) len: usize,
     /// Where the bytes stand in the source, to give their pages back.
-    pub(super) place: Option<(usize, Range<usize>)>,
+    pub(super) place: Option<Place>,
     /// Digests of the bytes as they are.
     pub(super) algorithms: Vec<Algorithm>,
     /// Digests of the decoded bytes, if it is to be read as a layer.
     pub(super) layer: Option<Vec<Algorithm>>,
+}
+
+/// Bytes of one of the source's files.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) file: usize,
+    pub(super) range: Range<usize>,
+}
+
+impl Place {
+    fn of(entry: &Entry) -> Place {
+        Place { file: entry.file, range: entry.range.clone() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +84,19 @@ pub(super) enum Subject {
 
 /// Plans the measuring of `images` (all of the graph's, or some) and of everything else that digests name.
 pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan {
+    plan_only(graph, images, needs, |_| true)
+}
+
+/// Plans as [`plan`] does, but opens only those layers that `opens` names.
+pub fn plan_only(
+    graph: &ImageGraph<'_>,
+    images: &[&Image],
+    needs: Needs,
+    opens: impl Fn(BlobId) -> bool,
+) -> WorkPlan {
     let mut items = Vec::new();
-    let layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
+    let mut layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
+    layers.retain(|blob, _| opens(*blob));
     for (position, blob) in graph.blobs.iter().enumerate() {
         let id = BlobId::at(position);
         let mut algorithms: Vec<Algorithm> = if needs.digests {
@@ -86,10 +110,7 @@ pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan
         if algorithms.is_empty() && layer.is_none() {
             continue;
         }
-        let place = blob.entry.map(|entry| {
-            let entry = graph.index.entry(entry);
-            (entry.file, entry.range.clone())
-        });
+        let place = blob.entry.map(|entry| Place::of(graph.index.entry(entry)));
         let (name, len) = (blob.at.to_string(), graph.content(id).len());
         items.push(WorkItem { subject: Subject::Blob(id), name, len, place, algorithms, layer });
     }
@@ -97,20 +118,17 @@ pub fn plan(graph: &ImageGraph<'_>, images: &[&Image], needs: Needs) -> WorkPlan
         items.extend(unreferenced(graph));
     }
     if needs.archive {
-        let name = graph.at.to_string();
-        let subject = Subject::Archive;
-        items.push(WorkItem {
-            subject,
-            name,
-            len: usize::MAX,
-            place: None,
-            algorithms: Vec::new(),
-            layer: None,
-        });
+        let (name, algorithms) = (graph.at.to_string(), vec![Algorithm::Sha256]);
+        let (subject, len) = (Subject::Archive, usize::MAX);
+        items.push(WorkItem { subject, name, len, place: None, algorithms, layer: None });
     }
-    items.sort_by_key(|item| std::cmp::Reverse(item.len));
+    // Small ones stay in the archive's order: their pages are read once, and many of them come with one page.
+    items.sort_by_key(|item| std::cmp::Reverse(item.len.max(SMALL)));
     WorkPlan { items, needs }
 }
+
+/// Blobs up to this size are not worth sorting.
+const SMALL: usize = 1 << 20;
 
 /// Which blobs are layers that can be looked into, and which diff_id algorithms their configurations use.
 fn layers_of(graph: &ImageGraph<'_>, images: &[&Image]) -> BTreeMap<BlobId, Vec<Algorithm>> {
@@ -148,7 +166,7 @@ fn unreferenced(graph: &ImageGraph<'_>) -> Vec<WorkItem> {
                 subject: Subject::Unreferenced(id),
                 name: graph.at.then(entry.path.clone()).to_string(),
                 len: graph.index.bytes(id).len(),
-                place: Some((entry.file, entry.range.clone())),
+                place: Some(Place::of(entry)),
                 algorithms: vec![algorithm.unwrap_or(Algorithm::Sha256)],
                 layer: None,
             }

@@ -1,14 +1,13 @@
-//! All the threads: works off a plan in a pool of its own.
+//! Works off a plan, the largest pieces first, on the threads of a pool.
 
 use super::{
     BlobFacts, Facts, Workers,
-    layer::{self, WINDOW},
-    plan::{Subject, WorkItem, WorkPlan},
+    blob::{self, Wanted, Watch},
+    plan::{Place, Subject, WorkItem, WorkPlan},
 };
 use crate::{
     archive::Source,
-    codec::{self, Compression},
-    digest::{Algorithm, Digest, Hasher},
+    digest::Digest,
     error::{Error, ErrorKind, Result},
     image::ImageGraph,
     limits::Limits,
@@ -27,7 +26,7 @@ pub fn run(
     workers: &Workers,
     observer: &dyn Observer,
 ) -> Result<Facts> {
-    let job = Job { plan, graph, source, limits, observer };
+    let job = Job { plan, graph, source, limits, workers, observer };
     let measured = workers.map(&plan.items, |id, item| job.measure(id, item));
     if observer.cancelled() {
         return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
@@ -59,90 +58,53 @@ struct Job<'j, 'a> {
     graph: &'j ImageGraph<'a>,
     source: &'j Source,
     limits: &'j Limits,
+    workers: &'j Workers,
     observer: &'j dyn Observer,
 }
 
 impl Job<'_, '_> {
     fn measure(&self, id: usize, item: &WorkItem) -> Measured {
         let id = id as u64;
-        let bytes = match item.subject {
-            Subject::Archive => self.source.raw(),
-            Subject::Blob(blob) => Some(self.graph.content(blob)),
-            Subject::Unreferenced(entry) => Some(self.graph.index.bytes(entry)),
+        let (bytes, place) = match item.subject {
+            Subject::Archive => {
+                let Some(file) = self.source.raw_file() else { return Measured::Nothing };
+                let bytes = self.source.bytes(file);
+                (bytes, Some(Place { file, range: 0..bytes.len() }))
+            }
+            Subject::Blob(blob) => (self.graph.content(blob), item.place.clone()),
+            Subject::Unreferenced(entry) => (self.graph.index.bytes(entry), item.place.clone()),
         };
-        let Some(bytes) = bytes else { return Measured::Nothing };
         self.observer.event(Event::Begin { id, name: &item.name, bytes: bytes.len() as u64 });
-        let measured = match item.subject {
-            Subject::Blob(_) => Measured::Blob(Box::new(self.blob(id, item, bytes))),
-            Subject::Archive => self.digest(id, item, bytes, Algorithm::Sha256),
-            Subject::Unreferenced(_) => {
-                self.digest(id, item, bytes, item.algorithms.first().copied().unwrap_or(Algorithm::Sha256))
-            }
-        };
+        let (needs, limits) = (&self.plan.needs, self.limits);
+        let wanted = Wanted { digests: &item.algorithms, layer: item.layer.as_deref(), needs, limits };
+        let progress = Progress { id, place, source: self.source, observer: self.observer };
+        let facts = blob::measure(bytes, &wanted, self.workers, &progress);
         self.observer.event(Event::End { id });
-        measured
-    }
-
-    fn digest(&self, id: u64, item: &WorkItem, bytes: &[u8], algorithm: Algorithm) -> Measured {
-        let digests = self.hash(id, item, bytes, &[algorithm]);
-        digests.first().map_or(Measured::Nothing, |digest| Measured::Digest(*digest))
-    }
-
-    /// Hashes bytes as they are.
-    fn hash(&self, id: u64, item: &WorkItem, bytes: &[u8], algorithms: &[Algorithm]) -> Vec<Digest> {
-        let mut hashers: Vec<Hasher> = algorithms.iter().map(|algorithm| Hasher::new(*algorithm)).collect();
-        let mut done = 0;
-        for window in bytes.chunks(WINDOW) {
-            if self.observer.cancelled() {
-                break;
-            }
-            hashers.iter_mut().for_each(|hasher| hasher.update(window));
-            self.advance(id, item, done, window.len());
-            done += window.len();
+        match item.subject {
+            Subject::Blob(_) => Measured::Blob(Box::new(facts)),
+            _ => facts.digests.first().map_or(Measured::Nothing, |digest| Measured::Digest(*digest)),
         }
-        hashers.into_iter().map(Hasher::finish).collect()
+    }
+}
+
+/// Tells the observer of a blob's progress, and the source of pages that are not needed any more.
+struct Progress<'j> {
+    id: u64,
+    place: Option<Place>,
+    source: &'j Source,
+    observer: &'j dyn Observer,
+}
+
+impl Watch for Progress<'_> {
+    fn taken(&self, _at: usize, len: usize) -> bool {
+        self.observer.event(Event::Advance { id: self.id, bytes: len as u64 });
+        !self.observer.cancelled()
     }
 
-    fn blob(&self, id: u64, item: &WorkItem, bytes: &[u8]) -> BlobFacts {
-        let size = bytes.len() as u64;
-        let Some(diff_algorithms) = &item.layer else {
-            return BlobFacts { size, digests: self.hash(id, item, bytes, &item.algorithms), layer: None };
-        };
-        let plain = codec::sniff(bytes) == Compression::Plain;
-        let mut hashers: Vec<Hasher> = item
-            .algorithms
-            .iter()
-            .filter(|algorithm| !(plain && diff_algorithms.contains(algorithm)))
-            .map(|algorithm| Hasher::new(*algorithm))
-            .collect();
-        let mut done = 0;
-        let layer = layer::read(bytes, diff_algorithms, &self.plan.needs, self.limits, |packed| {
-            hashers.iter_mut().for_each(|hasher| hasher.update(packed));
-            self.advance(id, item, done, packed.len());
-            done += packed.len();
-            !self.observer.cancelled()
-        });
-        let mut digests: Vec<Digest> = hashers.into_iter().map(Hasher::finish).collect();
-        if plain {
-            // A plain layer's digest is its diff_id: one hash serves both.
-            digests.extend(
-                layer
-                    .diff_ids
-                    .iter()
-                    .map(|diff_id| diff_id.0)
-                    .filter(|d| item.algorithms.contains(&d.algorithm())),
-            );
-        }
-        BlobFacts { size, digests, layer: Some(layer) }
-    }
-
-    /// Tells of bytes that were read and gives their pages back.
-    fn advance(&self, id: u64, item: &WorkItem, done: usize, len: usize) {
-        self.observer.event(Event::Advance { id, bytes: len as u64 });
-        if let Some((file, range)) = &item.place {
-            // From a window before, since pages that two windows share were not released with the first.
-            let end = range.start.saturating_add(done).saturating_add(len);
-            self.source.release(*file, range.start.saturating_add(done.saturating_sub(WINDOW))..end);
+    fn done(&self, at: usize, len: usize) {
+        if let Some(Place { file, range }) = &self.place {
+            let start = range.start.saturating_add(at);
+            self.source.release(*file, start..start.saturating_add(len));
         }
     }
 }

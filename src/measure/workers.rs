@@ -1,10 +1,13 @@
 //! The threads: one pool for a whole run, whatever is measured in it.
 
-use rayon::prelude::*;
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A pool of threads. Work inside work shares it: inputs, their blobs, and parts of blobs all run on the same threads.
+/// A pool of threads. Work inside work shares it: inputs, their blobs, and stages of blobs all run on the same threads.
 pub struct Workers(rayon::ThreadPool);
 
 impl Workers {
@@ -22,9 +25,50 @@ impl Workers {
         self.0.current_num_threads()
     }
 
-    /// Calls `work` for every item, with its position, and gives the results in the order of the items.
+    /// Calls `work` for every item, with its position, and gives the results in the order of the items. Items are
+    /// begun in their order, so the largest should come first.
     pub fn map<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
-        self.0
-            .install(|| items.par_iter().with_max_len(1).enumerate().map(|(i, item)| work(i, item)).collect())
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new(Vec::with_capacity(items.len()));
+        self.together(items.len(), || {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(i) else { break };
+                let result = work(i, item);
+                results.lock().unwrap_or_else(PoisonError::into_inner).push((i, result));
+            }
+        });
+        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_unstable_by_key(|(i, _)| *i);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Runs `work` on a thread of the pool, and at the same time on threads that are idle or become so, at most on
+    /// `most` in all. Where no other thread comes, one must be enough: `work` may wait only for what another thread is
+    /// doing within it.
+    pub(super) fn together(&self, most: usize, work: impl Fn() + Sync) {
+        self.0.scope(|scope| {
+            for _ in 1..most.min(self.threads()) {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    }
+
+    /// Calls `work` for every item, with its position, beginning with the first and going on with the next as soon as
+    /// there is a thread to wait for it; no more are begun once a call has returned false. As many items as there are
+    /// threads are under way at a time, each on a thread of its own that leaves what is heavy to [`Workers::map`].
+    pub fn in_order<T: Sync>(&self, items: &[T], work: impl Fn(usize, &T) -> bool + Sync) {
+        let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let attend = || {
+            while !stopped.load(Ordering::Relaxed) {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(i) else { break };
+                stopped.fetch_or(!work(i, item), Ordering::Relaxed);
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..self.threads().min(items.len())).for_each(|_| drop(scope.spawn(attend)))
+        });
     }
 }

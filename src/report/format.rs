@@ -1,8 +1,16 @@
-//! The table of report formats.
+//! The table of report formats, and what writes one report in several of them at once.
 
 use std::io::{self, Write};
 
-use super::{json, text, wire::Report};
+use super::{
+    attestation, github, html, json, junit, markdown, sarif, sha256sum, table, text,
+    wire::{Header, Input, Report, Summary},
+};
+use crate::{
+    error::{Error, Result},
+    grade::Grade,
+    location::Location,
+};
 
 /// How a report is to look, where a format leaves a choice.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +23,18 @@ pub struct Style {
     pub verbosity: i8,
 }
 
+impl Style {
+    /// Whether findings of that grade are to be shown.
+    pub fn shows(&self, grade: Grade) -> bool {
+        grade
+            >= match self.verbosity {
+                ..0 => Grade::Error,
+                0 => Grade::Warning,
+                _ => Grade::Note,
+            }
+    }
+}
+
 /// One format.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
@@ -22,15 +42,60 @@ pub struct Format {
     pub name: &'static str,
     /// What it is for.
     pub about: &'static str,
-    /// Writes a report.
-    pub write: fn(&Report, &Style, &mut dyn Write) -> io::Result<()>,
+    /// Whether it needs the digest of the input file itself.
+    pub archive_digest: bool,
+    /// How it is written.
+    pub form: Form,
+}
+
+/// How a format is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// All at once, when everything is known.
+    Whole(fn(&Report, &Style, &mut dyn Write) -> io::Result<()>),
+    /// Piece by piece, each input as soon as it and all before it are done.
+    Stream(Stream),
+}
+
+/// The pieces of a format that is written as the inputs are done.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    /// Before the first input.
+    pub begin: fn(&Header, &mut dyn Write) -> io::Result<()>,
+    /// One input.
+    pub input: fn(&Header, &Input, &Style, &mut dyn Write) -> io::Result<()>,
+    /// After the last input.
+    pub end: fn(&Header, &Summary, &Style, &mut dyn Write) -> io::Result<()>,
+}
+
+const fn whole(
+    name: &'static str,
+    about: &'static str,
+    write: fn(&Report, &Style, &mut dyn Write) -> io::Result<()>,
+) -> Format {
+    Format { name, about, archive_digest: false, form: Form::Whole(write) }
+}
+
+const fn stream(name: &'static str, about: &'static str, pieces: Stream) -> Format {
+    Format { name, about, archive_digest: false, form: Form::Stream(pieces) }
 }
 
 /// All formats; a new one is a file and a row.
 pub const FORMATS: &[Format] = &[
-    Format { name: "text", about: "for people", write: text::write },
-    Format { name: "json", about: "one JSON document (docs/report-schema.json)", write: json::write },
-    Format { name: "ndjson", about: "one JSON record a line, each standing alone", write: json::write_lines },
+    stream("text", "for people", text::STREAM),
+    whole("table", "one line for each input", table::write),
+    whole("json", "one JSON document (docs/report-schema.json)", json::write),
+    stream("ndjson", "one JSON record a line, each standing alone; `merge` reads it", json::STREAM),
+    whole("sarif", "SARIF 2.1.0, for code scanning", sarif::write),
+    whole("junit", "JUnit XML, for test reports", junit::write),
+    stream("github", "::error and ::warning commands of GitHub Actions", github::STREAM),
+    whole("markdown", "a Markdown summary, for $GITHUB_STEP_SUMMARY", markdown::write),
+    Format {
+        archive_digest: true,
+        ..stream("sha256sum", "digests of the archives, for sha256sum -c", sha256sum::STREAM)
+    },
+    whole("html", "one page that needs nothing else", html::write),
+    stream("in-toto", "one unsigned in-toto Statement a line, subject the image digest", attestation::STREAM),
 ];
 
 impl Format {
@@ -38,4 +103,84 @@ impl Format {
     pub fn by_name(name: &str) -> Option<&'static Format> {
         FORMATS.iter().find(|format| format.name == name)
     }
+}
+
+/// Somewhere that a report goes to.
+pub struct Output<'w> {
+    /// In this format.
+    pub format: &'static Format,
+    /// Looking like this.
+    pub style: Style,
+    /// To here.
+    pub out: Box<dyn Write + Send + 'w>,
+    /// What it is called when it cannot be written.
+    pub at: Location,
+}
+
+/// Writes one report to several places, input by input. What a format must see as a whole is kept until the end; what
+/// it can write at once is not kept.
+pub struct Reports<'w> {
+    header: Header,
+    outputs: Vec<Output<'w>>,
+    kept: Vec<Input>,
+    summary: Summary,
+}
+
+impl<'w> Reports<'w> {
+    /// Begins a report.
+    ///
+    /// # Errors
+    /// What an output fails with.
+    pub fn begin(header: Header, outputs: Vec<Output<'w>>) -> Result<Reports<'w>> {
+        let mut reports = Reports { header, outputs, kept: Vec::new(), summary: Summary::default() };
+        reports.stream(|pieces, header, output| (pieces.begin)(header, &mut output.out))?;
+        Ok(reports)
+    }
+
+    /// Takes the next input.
+    ///
+    /// # Errors
+    /// What an output fails with.
+    pub fn input(&mut self, input: Input) -> Result<()> {
+        self.summary.add(&input);
+        self.stream(|pieces, header, output| (pieces.input)(header, &input, &output.style, &mut output.out))?;
+        if self.outputs.iter().any(|output| matches!(output.format.form, Form::Whole(_))) {
+            self.kept.push(input);
+        }
+        Ok(())
+    }
+
+    /// Ends the report and gives its totals.
+    ///
+    /// # Errors
+    /// What an output fails with.
+    pub fn end(mut self) -> Result<Summary> {
+        let summary = self.summary;
+        self.stream(|pieces, header, output| (pieces.end)(header, &summary, &output.style, &mut output.out))?;
+        let Header { schema, version, command, .. } = self.header;
+        let report = Report { schema, version, command, inputs: self.kept, summary };
+        for Output { format, style, out, at } in &mut self.outputs {
+            let written = match format.form {
+                Form::Whole(write) => write(&report, style, out),
+                Form::Stream(_) => Ok(()),
+            };
+            written.and_then(|()| out.flush()).map_err(|e| cannot_write(at, e))?;
+        }
+        Ok(summary)
+    }
+
+    fn stream(&mut self, write: impl Fn(&Stream, &Header, &mut Output<'w>) -> io::Result<()>) -> Result<()> {
+        for output in &mut self.outputs {
+            if let Form::Stream(pieces) = output.format.form {
+                write(&pieces, &self.header, output)
+                    .and_then(|()| output.out.flush())
+                    .map_err(|e| cannot_write(&output.at, e))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cannot_write(at: &Location, error: io::Error) -> Error {
+    Error::io(at.clone(), "cannot write the report", error)
 }

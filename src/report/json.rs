@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-
-use super::{Style, wire::Report};
+use super::{
+    Style,
+    format::Stream,
+    wire::{Input, Line, Report},
+};
 
 pub(super) fn write(report: &Report, _: &Style, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
@@ -12,21 +14,13 @@ pub(super) fn write(report: &Report, _: &Style, out: &mut dyn Write) -> io::Resu
 }
 
 /// A header, one record for each input, a footer.
-pub(super) fn write_lines(report: &Report, _: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let Report { schema, version, command, inputs, summary } = report;
-    line(out, "header", &serde_json::json!({ "schema": schema, "version": version, "command": command }))?;
-    inputs.iter().try_for_each(|input| line(out, "input", input))?;
-    line(out, "footer", summary)
-}
+pub(super) const STREAM: Stream = Stream {
+    begin: |header, out| line(&Line::Header(header.clone()), out),
+    input: |_, input, _, out| line(&Line::Input(input), out),
+    end: |_, summary, _, out| line(&Line::Footer(*summary), out),
+};
 
-fn line(out: &mut dyn Write, r#type: &'static str, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &Tagged { r#type, value })?;
+fn line(line: &Line<&Input>, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
     writeln!(out)
-}
-
-#[derive(Serialize)]
-struct Tagged<'t, T> {
-    r#type: &'static str,
-    #[serde(flatten)]
-    value: &'t T,
 }

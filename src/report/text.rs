@@ -3,37 +3,36 @@
 use std::io::{self, Write};
 
 use super::{
-    Style,
-    wire::{ImageRecord, Input, LayerRecord, Outcome, Report},
+    Style, Table,
+    format::Stream,
+    wire::{Finding, Header, ImageRecord, Input, LayerRecord, Outcome, Summary},
 };
-use crate::{digest::Digest, grade::Grade, verify::Finding};
+use crate::{digest::Digest, grade::Grade};
 
-pub(super) fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) const STREAM: Stream = Stream { begin: |_, _| Ok(()), input, end };
+
+fn input(header: &Header, input: &Input, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let paint = Paint(style.color);
-    for input in &report.inputs {
-        if report.command == "analyze" {
-            analysis(input, style, paint, out)?;
-        } else {
-            verdict(input, style, paint, out)?;
-        }
+    match header.command.as_ref() {
+        "analyze" => analysis(input, style, paint, out),
+        _ => verdict(input, style, paint, out),
     }
-    if report.inputs.len() > 1 && style.verbosity >= 0 {
-        let summary = &report.summary;
-        writeln!(
-            out,
-            "\n{} inputs: {} passed, {} failed, {} unreadable",
-            summary.inputs, summary.passed, summary.failed, summary.unreadable
-        )?;
+}
+
+fn end(_: &Header, summary: &Summary, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let Summary { inputs, passed, failed, unreadable } = *summary;
+    if inputs < 2 || style.verbosity < 0 {
+        return Ok(());
     }
-    Ok(())
+    writeln!(out, "\n{inputs} inputs: {passed} passed, {failed} failed, {unreadable} unreadable")
 }
 
 /// Colours, where they may be used.
 #[derive(Clone, Copy)]
-struct Paint(bool);
+pub(super) struct Paint(pub(super) bool);
 
 impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
+    pub(super) fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
@@ -54,8 +53,8 @@ fn verdict(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> i
         Outcome::Fail => paint.with("1;31", "FAIL"),
         Outcome::Unreadable => paint.with("1;31", "ERROR"),
     };
-    let digest = input.image_digest.or_else(|| input.images.first().and_then(|image| image.ladder.config));
-    let digest = digest.filter(|_| input.outcome == Outcome::Pass).map(|digest| format!("  {digest}"));
+    let digest = input.headline().filter(|_| input.outcome == Outcome::Pass);
+    let digest = digest.map(|digest| format!("  {digest}"));
     writeln!(out, "{word} {}{}", input.name, digest.unwrap_or_default())?;
     if let Some(error) = &input.error {
         writeln!(out, "     {error}")?;
@@ -71,12 +70,7 @@ fn findings(
     indent: &str,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let least = match style.verbosity {
-        ..0 => Grade::Error,
-        0 => Grade::Warning,
-        _ => Grade::Note,
-    };
-    for finding in all.iter().filter(|finding| finding.grade >= least) {
+    for finding in all.iter().filter(|finding| style.shows(finding.grade)) {
         let tag = paint.grade(finding.grade, &format!("{}[{}]", finding.grade.name(), finding.check));
         writeln!(out, "{indent}{tag} {}", finding.title)?;
         if !finding.detail.is_empty() {
@@ -131,7 +125,7 @@ fn image(
 ) -> io::Result<()> {
     let mut title = vec![format!(
         "{} {number}",
-        match image.kind {
+        match image.kind.as_ref() {
             "attestation" => "Attestation",
             "artifact" => "Artifact",
             _ => "Image",
@@ -162,26 +156,21 @@ fn image(
     )
 }
 
-fn layers(layers: &[LayerRecord], _: &Style, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "  {:>3}  {:<14}  {:<14}  {:<6}  {:>10}  {:>10}  {:>8}",
-        "#", "digest", "diff_id", "packed", "stored", "unpacked", "entries"
-    )?;
+fn layers(layers: &[LayerRecord], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(2, &[">#", "digest", "diff_id", "packed", ">stored", ">unpacked", ">entries"]);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for (i, layer) in layers.iter().enumerate() {
-        let digest = mark(layer.digest.map(|digest| digest.short()), layer.digest_ok);
-        let diff_id = mark(layer.diff_id.map(|id| id.0.short()), layer.diff_id_ok);
-        writeln!(
-            out,
-            "  {:>3}  {digest:<14}  {diff_id:<14}  {:<6}  {:>10}  {:>10}  {:>8}",
-            i + 1,
-            layer.compression.unwrap_or("absent"),
-            layer.size.map(bytes).unwrap_or_else(|| "-".into()),
-            layer.unpacked.map(bytes).unwrap_or_else(|| "-".into()),
-            layer.counts.map_or("-".into(), |counts| counts.entries.to_string()),
-        )?;
+        table.row([
+            (i + 1).to_string(),
+            mark(layer.digest.map(|digest| digest.short()), layer.digest_ok),
+            mark(layer.diff_id.map(|id| id.0.short()), layer.diff_id_ok),
+            layer.packing().to_owned(),
+            or_dash(layer.size.map(bytes)),
+            or_dash(layer.unpacked.map(bytes)),
+            or_dash(layer.counts.map(|counts| counts.entries.to_string())),
+        ]);
     }
-    Ok(())
+    table.write(style.width, out)
 }
 
 fn mark(digest: Option<String>, ok: Option<bool>) -> String {

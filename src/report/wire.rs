@@ -3,39 +3,81 @@
 //! Additive only: fields are never renamed or removed within one schema version. Names and paths from archives are
 //! escaped (see [`crate::escape`]), which loses nothing. Sizes are bytes.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     codec::Compression,
     digest::{DiffId, Digest},
+    escape::escape,
     grade::Grade,
     image::{Image, ImageKind, Layer},
     inspect::Inspected,
     ladder::Ladder,
     measure::{Counts, LayerFault},
-    verify::{Finding, Status},
+    shard::Shard,
+    verify::{self, Status},
 };
 
 /// Version of the schema.
 pub const SCHEMA: &str = "repro-build.report/1";
 
+/// Text that is mostly one of ours and then costs nothing.
+type Text = Cow<'static, str>;
+
 /// A whole run.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
+    /// Always `repro-build.report/1` in this version.
+    pub schema: Text,
     /// The program's version.
-    pub version: &'static str,
+    pub version: Text,
     /// The command that made the report.
-    pub command: &'static str,
+    pub command: Text,
     /// One record for each input, in the order they were given.
     pub inputs: Vec<Input>,
     /// Totals.
     pub summary: Summary,
 }
 
+/// What is known of a run before its first input is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Header {
+    /// Always `repro-build.report/1` in this version.
+    pub schema: Text,
+    /// The program's version.
+    pub version: Text,
+    /// The command that makes the report.
+    pub command: Text,
+    /// Records that follow, if the run comes to its end.
+    pub inputs: usize,
+    /// Which part of a larger run this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// SHA-256 over the names of all inputs of the larger run: shards of one run agree in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Digest>,
+}
+
+/// One line of a newline-delimited report: a header, the inputs, a footer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Line<I = Box<Input>> {
+    /// The first line.
+    Header(Header),
+    /// One input.
+    Input(I),
+    /// The last line. Without it, or with fewer inputs than the header promised, the run did not come to its end.
+    Footer(Summary),
+}
+
 /// Totals of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Inputs.
     pub inputs: usize,
@@ -48,7 +90,8 @@ pub struct Summary {
 }
 
 /// How an input fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// No error.
@@ -60,19 +103,25 @@ pub enum Outcome {
 }
 
 /// One input.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Input {
+    /// Its place in the list of inputs, counted from 1.
+    pub position: usize,
     /// The name it was given by.
     pub name: String,
     /// How it fared.
     pub outcome: Outcome,
     /// Why it could not be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The policy file it was held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// `oci`, `docker`, `oci+docker` or `none`.
-    pub layout: &'static str,
+    pub layout: Text,
     /// How the archive as a whole is compressed.
-    pub outer: &'static str,
+    pub outer: Text,
     /// The digest of the first manifest or index that `index.json` names.
     pub image_digest: Option<Digest>,
     /// SHA-256 of the input file, where it was asked for.
@@ -85,23 +134,41 @@ pub struct Input {
     pub checks: Vec<CheckRecord>,
 }
 
+/// One thing that is wrong or odd.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Finding {
+    /// The check's id.
+    pub check: Text,
+    /// How much it matters here.
+    pub grade: Grade,
+    /// What is wrong.
+    pub title: Text,
+    /// Where: containers from the outside in, then a JSON pointer or a byte offset.
+    pub at: String,
+    /// The values that matter, in words. May be empty.
+    pub detail: String,
+}
+
 /// How a check ended.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckRecord {
     /// The check's id.
-    pub id: &'static str,
+    pub id: Text,
     /// `pass`, `note`, `warning`, `error` or `skipped`.
-    pub status: &'static str,
+    pub status: Text,
     /// Why it was skipped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
 }
 
 /// One image.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ImageRecord {
     /// `image`, `attestation` or `artifact`.
-    pub kind: &'static str,
+    pub kind: Text,
     /// Its names.
     pub names: Vec<String>,
     /// `os/architecture[/variant]`.
@@ -115,7 +182,8 @@ pub struct ImageRecord {
 }
 
 /// One layer of one image.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LayerRecord {
     /// Digest of the layer as its descriptor gives it.
     pub digest: Option<Digest>,
@@ -124,9 +192,9 @@ pub struct LayerRecord {
     /// Media type as written.
     pub media_type: String,
     /// What the bytes are.
-    pub compression: Option<&'static str>,
+    pub compression: Option<Text>,
     /// What made the compressed stream, as far as can be told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
     /// Bytes as stored; `None` if the layer is not here.
     pub size: Option<u64>,
@@ -140,20 +208,54 @@ pub struct LayerRecord {
     pub counts: Option<Counts>,
 }
 
+impl Header {
+    /// The header of a run of `command` over that many inputs.
+    pub fn new(command: &'static str, inputs: usize) -> Header {
+        let (schema, version) = (SCHEMA.into(), env!("CARGO_PKG_VERSION").into());
+        Header { schema, version, command: command.into(), inputs, shard: None, list: None }
+    }
+}
+
+impl Summary {
+    /// Counts one more input.
+    pub fn add(&mut self, input: &Input) {
+        self.inputs += 1;
+        *match input.outcome {
+            Outcome::Pass => &mut self.passed,
+            Outcome::Fail => &mut self.failed,
+            Outcome::Unreadable => &mut self.unreadable,
+        } += 1;
+    }
+}
+
+impl From<&verify::Finding> for Finding {
+    fn from(finding: &verify::Finding) -> Finding {
+        Finding {
+            check: finding.check.into(),
+            grade: finding.grade,
+            title: finding.title.into(),
+            at: finding.at.to_string(),
+            detail: finding.detail.clone(),
+        }
+    }
+}
+
 impl Input {
     /// The record of an input that was inspected.
     pub fn of(inspected: &Inspected<'_>) -> Input {
         let graph = inspected.graph;
         Input {
-            name: crate::escape::escape(inspected.source.name().as_bytes()).into_owned(),
+            position: 1,
+            name: escape(inspected.source.name().as_bytes()).into_owned(),
             outcome: if inspected.verdict.passed() { Outcome::Pass } else { Outcome::Fail },
             error: None,
-            layout: graph.layout(),
-            outer: inspected.source.outer().name(),
+            policy: None,
+            layout: graph.layout().into(),
+            outer: inspected.source.outer().name().into(),
             image_digest: inspected.headline(),
             archive_digest: inspected.facts.archive,
             images: inspected.images.iter().map(|image| ImageRecord::of(inspected, image)).collect(),
-            findings: inspected.verdict.findings.clone(),
+            findings: inspected.verdict.findings.iter().map(Finding::from).collect(),
             checks: inspected
                 .verdict
                 .statuses
@@ -166,17 +268,31 @@ impl Input {
     /// The record of an input that could not be read.
     pub fn unreadable(name: &str, error: &crate::error::Error) -> Input {
         Input {
-            name: crate::escape::escape(name.as_bytes()).into_owned(),
+            position: 1,
+            name: escape(name.as_bytes()).into_owned(),
             outcome: Outcome::Unreadable,
             error: Some(error.to_string()),
-            layout: "none",
-            outer: Compression::Plain.name(),
+            policy: None,
+            layout: "none".into(),
+            outer: Compression::Plain.name().into(),
             image_digest: None,
             archive_digest: None,
             images: Vec::new(),
             findings: Vec::new(),
             checks: Vec::new(),
         }
+    }
+
+    /// The digest that stands for the input: the image digest, or in a docker-archive, which has none, the first
+    /// image's ID.
+    pub fn headline(&self) -> Option<Digest> {
+        self.image_digest.or_else(|| self.images.first().and_then(|image| image.ladder.config))
+    }
+
+    /// Bytes that its layers take as stored.
+    pub fn stored(&self) -> u64 {
+        let layers = self.images.iter().flat_map(|image| &image.layers);
+        layers.filter_map(|layer| layer.size).fold(0, u64::saturating_add)
     }
 
     /// How many findings are of a grade.
@@ -192,7 +308,7 @@ impl CheckRecord {
             Status::Found(grade) => (grade.name(), None),
             Status::Skipped(reason) => ("skipped", Some(reason)),
         };
-        CheckRecord { id, status, reason }
+        CheckRecord { id: id.into(), status: status.into(), reason: reason.map(Text::from) }
     }
 }
 
@@ -203,14 +319,14 @@ impl ImageRecord {
             ImageKind::Attestation => "attestation",
             ImageKind::Artifact => "artifact",
         };
-        let escaped = |text: &str| crate::escape::escape(text.as_bytes()).into_owned();
+        let escaped = |text: &str| escape(text.as_bytes()).into_owned();
         let config = inspected.graph.config(image);
         let layers = image.layers.iter().enumerate().map(|(i, layer)| {
             let expected = config.and_then(|config| config.diff_ids.get(i).copied().flatten());
             LayerRecord::of(inspected, layer, expected)
         });
         ImageRecord {
-            kind,
+            kind: kind.into(),
             names: image.names.iter().map(|name| escaped(name)).collect(),
             platform: image.platform.as_ref().map(|platform| escaped(&platform.to_string())),
             complete: image.complete,
@@ -221,6 +337,15 @@ impl ImageRecord {
 }
 
 impl LayerRecord {
+    /// What it is compressed with, for people.
+    pub fn packing(&self) -> &str {
+        match (&self.compression, self.size) {
+            (Some(compression), _) => compression,
+            (None, Some(_)) => "-",
+            (None, None) => "absent",
+        }
+    }
+
     fn of(inspected: &Inspected<'_>, layer: &Layer, expected: Option<DiffId>) -> LayerRecord {
         let blob = layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob));
         let facts = blob.and_then(|blob| blob.layer.as_ref());
@@ -232,28 +357,14 @@ impl LayerRecord {
         LayerRecord {
             digest: layer.digest.or_else(|| blob?.digests.first().copied()),
             digest_ok: measured.map(|measured| Some(measured) == layer.digest),
-            media_type: crate::escape::escape(layer.media_type.as_bytes()).into_owned(),
-            compression: facts.map(|facts| facts.compression.name()),
-            encoder: None,
+            media_type: escape(layer.media_type.as_bytes()).into_owned(),
+            compression: facts.map(|facts| facts.compression.name().into()),
+            encoder: facts.and_then(|facts| facts.fingerprint.as_ref()).map(|made| made.maker.to_string()),
             size: blob.map(|blob| blob.size),
             unpacked: inspected.map(|facts| facts.unpacked),
             diff_id,
             diff_id_ok: diff_id.zip(expected).map(|(actual, expected)| actual == expected),
             counts: inspected.map(|facts| facts.counts),
         }
-    }
-}
-
-impl Report {
-    /// A report of `inputs`.
-    pub fn new(command: &'static str, inputs: Vec<Input>) -> Report {
-        let count = |outcome| inputs.iter().filter(|input| input.outcome == outcome).count();
-        let summary = Summary {
-            inputs: inputs.len(),
-            passed: count(Outcome::Pass),
-            failed: count(Outcome::Fail),
-            unreadable: count(Outcome::Unreadable),
-        };
-        Report { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), command, inputs, summary }
     }
 }

@@ -103,6 +103,11 @@ impl Walker {
         }
     }
 
+    /// Whether the end marker came before any member.
+    pub fn is_over_and_empty(&self) -> bool {
+        self.members == 0 && matches!(self.state, State::Trailer)
+    }
+
     /// Says that there are no more bytes.
     pub fn finish(mut self, sink: &mut impl Sink) -> Outcome {
         let partial = self.carry.len();

@@ -9,12 +9,12 @@ mod finding;
 mod select;
 
 pub use check::{Check, Stage, checks};
+pub use checks::{Content, Pattern};
 pub use finding::{Finding, Status, Verdict};
 pub use select::{Selection, Setting};
 
 use crate::{
     digest::Digest,
-    grade::Grade,
     image::{Image, ImageGraph, Platform},
     measure::{Facts, Needs},
 };
@@ -34,6 +34,8 @@ pub struct Options {
     pub source_date_epoch: Option<i64>,
     /// What an image has from its base image may be newer all the same.
     pub newer_base: bool,
+    /// What layers may hold.
+    pub content: Content,
     /// Content that cannot be looked into (encrypted layers) does not fail.
     pub allow_opaque: bool,
 }
@@ -49,7 +51,7 @@ impl Options {
             digests: layers || stage(Stage::Digests),
             layers,
             archive: !self.expect.is_empty(),
-            listing: false,
+            listing: layers && !self.content.forbidden.is_empty(),
             file_digests: false,
             source_date_epoch: self.source_date_epoch,
         }
@@ -85,7 +87,7 @@ pub fn verify(case: &Case<'_>) -> Verdict {
             Some(run) => run(case),
             None => recorded.get(check.id).cloned().unwrap_or_default(),
         };
-        let grade = if setting == Setting::Deny { Grade::Error } else { check.grade };
+        let grade = if let Setting::As(grade) = setting { grade } else { check.grade };
         let status = match (hits.is_empty(), (check.applies)(case)) {
             (false, _) => Status::Found(grade),
             (true, Ok(())) => Status::Pass,

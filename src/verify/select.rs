@@ -3,7 +3,10 @@
 use globset::{Glob, GlobMatcher};
 
 use super::{Check, checks};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    grade::Grade,
+};
 
 /// What becomes of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +15,8 @@ pub enum Setting {
     Run,
     /// It does not run.
     Skip,
-    /// Whatever it finds is an error.
-    Deny,
+    /// Whatever it finds is of this grade.
+    As(Grade),
 }
 
 /// Rules in the order they were given; the last that matches a check decides.

@@ -225,7 +225,7 @@ fn a_record_leads_to_the_same_image_or_says_what_differs() {
         let other = rebuild(&fake);
         ends(&other, 1);
         let text = out(&other);
-        let differences = text.split("gave another image:").nth(1).unwrap();
+        let differences = text.split("another image than recorded:").nth(1).unwrap();
         assert_eq!(differences.lines().nth(1), Some("  context"), "the context first: {differences}");
         assert!(differences.contains(TINY) && differences.contains(OTHER), "{differences}");
         assert!(!differences.contains("tags") && !differences.contains("build args"), "{differences}");

@@ -8,8 +8,23 @@ mod build;
 #[cfg(unix)]
 mod build_cli;
 mod builder;
+mod checks_table;
+mod cli_help;
+mod conformance;
+mod diff;
+mod files;
 mod fixtures;
 mod hostile;
+mod html;
+mod judge;
+mod layering;
+mod listing;
+mod mutation;
+mod normalize;
+mod policy;
 #[cfg(all(unix, feature = "registry"))]
 mod registry;
+mod reports;
+mod scale;
+mod stopping;
 mod support;

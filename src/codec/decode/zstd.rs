@@ -36,6 +36,8 @@ struct FrameHeader {
     reserved: bool,
     window: u64,
     dictionary: u64,
+    /// Bytes of content, where the header says.
+    content: Option<u64>,
 }
 
 impl FrameHeader {
@@ -50,15 +52,17 @@ impl FrameHeader {
             window = base + base / 8 * (descriptor & 7);
         }
         let dictionary = little_endian(&mut fields, [0, 1, 2, 4][(descriptor & 3) as usize])?;
+        let content = match descriptor >> 6 {
+            0 if !single_segment => None,
+            0 => Some(little_endian(&mut fields, 1)?),
+            1 => Some(little_endian(&mut fields, 2)? + 256),
+            2 => Some(little_endian(&mut fields, 4)?),
+            _ => Some(little_endian(&mut fields, 8)?),
+        };
         if single_segment {
-            window = match descriptor >> 6 {
-                0 => little_endian(&mut fields, 1)?,
-                1 => little_endian(&mut fields, 2)? + 256,
-                2 => little_endian(&mut fields, 4)?,
-                _ => little_endian(&mut fields, 8)?,
-            };
+            window = content.unwrap_or_default();
         }
-        Some(FrameHeader { reserved: descriptor & 0x08 != 0, window, dictionary })
+        Some(FrameHeader { reserved: descriptor & 0x08 != 0, window, dictionary, content })
     }
 }
 
@@ -75,6 +79,10 @@ struct Zstd<'a> {
     /// In bytes.
     window_limit: u64,
     in_frame: bool,
+    /// What the current frame's header says of its content, and how much of it was seen. libzstd does not compare them
+    /// where the last block is empty.
+    content: Option<u64>,
+    written: u64,
     frames: Frames,
 }
 
@@ -88,6 +96,8 @@ pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], limits: &Limits) -> Box<dyn 
         context,
         window_limit: 1 << window_log,
         in_frame: false,
+        content: None,
+        written: 0,
         frames: Frames::default(),
     })
 }
@@ -122,6 +132,7 @@ impl Zstd<'_> {
             return Err(self.input.error(DecodeErrorKind::Window { needs, limit }, message));
         }
         self.in_frame = true;
+        (self.content, self.written) = (header.content, 0);
         Ok(Progress::Wrote(0))
     }
 
@@ -144,7 +155,13 @@ impl Zstd<'_> {
         let mut to = OutBuffer::around(out);
         let wanted = self.context.decompress_stream(&mut to, &mut from);
         let (read, written) = (from.pos(), to.pos());
+        self.written = self.written.saturating_add(bytes(written));
         match wanted {
+            Ok(0) if self.content.is_some_and(|content| content != self.written) => {
+                let (says, holds) = (self.content.unwrap_or_default(), self.written);
+                let message = format!("the zstd frame says that it holds {says} bytes, but holds {holds}");
+                return Err(self.input.error(DecodeErrorKind::Length, message));
+            }
             Ok(0) => {
                 // Clears a decoder that stands at a frame's end anyway, so nothing can go wrong.
                 let _ = self.context.reset(ResetDirective::SessionOnly);

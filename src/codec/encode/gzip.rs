@@ -13,8 +13,10 @@ use std::thread::{self, JoinHandle};
 
 use zlib_rs::{Deflate, DeflateFlush, Status};
 
-/// Names what decides the bytes; the version is that of the zlib-rs crate.
-pub(super) const ENCODER_ID: &str = "gzip/zlib-rs-0.6.8/blocks-1MiB";
+/// Names what decides the bytes. The version is that of the zlib-rs crate, which Cargo.toml pins.
+pub(super) fn id() -> String {
+    "gzip/zlib-rs-0.6.8/blocks-1MiB".to_owned()
+}
 
 /// Input bytes of a block.
 pub(in crate::codec) const BLOCK: usize = 1 << 20;
@@ -108,6 +110,9 @@ impl Drop for Workers {
 }
 
 /// Writes one gzip member. Holds at most two blocks for each thread and one that fills.
+///
+/// A write may wait for a block. The threads it waits for are the encoder's own and wait for nobody, so it may be
+/// used on any pool.
 pub struct GzipEncoder<W: Write> {
     out: W,
     level: u32,

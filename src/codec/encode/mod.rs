@@ -22,16 +22,16 @@ pub use zstd::ZstdEncoder;
 struct Row {
     compression: Compression,
     /// What decides the output besides the level; new bytes for old content mean a new id.
-    id: &'static str,
+    id: fn() -> String,
     levels: RangeInclusive<u32>,
     default_level: u32,
 }
 
 /// One row for each compression that can be written.
 const ENCODERS: [Row; 3] = [
-    Row { compression: Compression::Gzip, id: gzip::ENCODER_ID, levels: 1..=9, default_level: 6 },
-    Row { compression: Compression::Zstd, id: zstd::ENCODER_ID, levels: 1..=19, default_level: 3 },
-    Row { compression: Compression::Plain, id: "plain", levels: 0..=0, default_level: 0 },
+    Row { compression: Compression::Gzip, id: gzip::id, levels: 1..=9, default_level: 6 },
+    Row { compression: Compression::Zstd, id: zstd::id, levels: 1..=19, default_level: 3 },
+    Row { compression: Compression::Plain, id: || "plain".to_owned(), levels: 0..=0, default_level: 0 },
 ];
 
 /// How to compress: an encoder and its level, both checked. Together with the content it decides every byte.
@@ -72,9 +72,10 @@ impl Recipe {
 
     /// What reports record, so that the same bytes can be made again: `gzip/zlib-rs-0.6.8/blocks-1MiB/level-6`.
     pub fn id(&self) -> String {
-        let id = ENCODERS.iter().find(|row| row.compression == self.compression).map_or("", |row| row.id);
+        let row = ENCODERS.iter().find(|row| row.compression == self.compression);
+        let id = row.map(|row| (row.id)()).unwrap_or_default();
         match self.compression {
-            Compression::Plain => id.to_owned(),
+            Compression::Plain => id,
             _ => format!("{id}/level-{}", self.level),
         }
     }

@@ -9,8 +9,10 @@ use std::num::NonZeroUsize;
 
 use zstd::stream::write::Encoder;
 
-/// Names what decides the bytes; the version is that of libzstd.
-pub(super) const ENCODER_ID: &str = "zstd/libzstd-1.5.7/workers";
+/// Names what decides the bytes. The version is that of the library that is linked.
+pub(super) fn id() -> String {
+    format!("zstd/libzstd-{}/workers", zstd::zstd_safe::version_string())
+}
 
 /// Writes one zstd frame with a checksum.
 pub struct ZstdEncoder<W: Write>(Encoder<'static, W>);

@@ -3,6 +3,7 @@
 use super::{
     super::{Case, check::Hit},
     images,
+    layer::opaque,
 };
 use crate::{escape::escape, image::Config, location::Location};
 
@@ -39,9 +40,12 @@ pub(super) fn diff_id_count(case: &Case<'_>) -> Vec<Hit> {
 
 pub(super) fn diff_id(case: &Case<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
+    // What could not be looked into has no diff_id to compare, and a finding of its own.
+    let opaque = opaque(case);
     for (image, config, at) in configs(case) {
         for (i, (layer, expected)) in image.layers.iter().zip(&config.diff_ids).enumerate() {
-            let facts = layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref());
+            let blob = layer.blob.filter(|blob| !opaque.contains(blob));
+            let facts = blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref());
             let (Some(facts), Some(expected)) = (facts, expected) else { continue };
             // A layer without any diff_id was not decoded to its end, which is a finding of its own.
             let Some(actual) = facts.diff_id(expected.0.algorithm()) else { continue };
@@ -69,6 +73,9 @@ pub(super) fn history_count(case: &Case<'_>) -> Vec<Hit> {
 pub(super) fn platform(case: &Case<'_>) -> Vec<Hit> {
     configs(case)
         .filter_map(|(image, config, at)| {
+            if config.platform.os.is_empty() || config.platform.architecture.is_empty() {
+                return Some(Hit::new(at.clone(), "os or architecture is missing"));
+            }
             let index = image.platform.as_ref()?;
             let same = index.os == config.platform.os && index.architecture == config.platform.architecture;
             let variant = index.variant.is_empty()

@@ -1,6 +1,6 @@
 //! What layers are made of.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     super::{Case, check::Hit},
@@ -53,30 +53,28 @@ pub(super) fn unknown_media_type(case: &Case<'_>) -> Vec<Hit> {
         .collect()
 }
 
-/// Whether a layer's content is none that a container engine reads: its compression is not known, or its media type
-/// is not and its bytes are no tar.
-pub(super) fn is_opaque(case: &Case<'_>, blob: BlobId, facts: &LayerFacts) -> bool {
-    if matches!(facts.fault, Some(LayerFault::NotInspected)) {
-        return true;
-    }
-    let no_tar =
-        facts.outcome.as_ref().is_some_and(|outcome| outcome.members == 0 && outcome.end == End::Failed);
-    let known = image_layers(case).any(|(layer, _)| {
-        layer.blob == Some(blob)
-            && matches!(
-                layer.media,
-                Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. }
-            )
-    });
-    no_tar && !known && facts.compression == Compression::Plain
+/// The layers whose content is none that a container engine reads: their compression is not known, or their media type
+/// is not and their bytes are no tar.
+pub(super) fn opaque(case: &Case<'_>) -> HashSet<BlobId> {
+    let known_type =
+        |media| matches!(media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. });
+    let known: HashSet<BlobId> =
+        image_layers(case).filter_map(|(layer, _)| layer.blob.filter(|_| known_type(layer.media))).collect();
+    let opaque = |blob: &BlobId, facts: &LayerFacts| {
+        let no_tar = facts.outcome.is_some_and(|outcome| outcome.members == 0 && outcome.end == End::Failed);
+        matches!(facts.fault, Some(LayerFault::NotInspected))
+            || no_tar && facts.compression == Compression::Plain && !known.contains(blob)
+    };
+    layers(case).filter(|(blob, facts)| opaque(blob, facts)).map(|(blob, _)| blob).collect()
 }
 
 pub(super) fn not_inspected(case: &Case<'_>) -> Vec<Hit> {
     if case.options.allow_opaque {
         return Vec::new();
     }
+    let opaque = opaque(case);
     layers(case)
-        .filter(|(blob, facts)| is_opaque(case, *blob, facts))
+        .filter(|(blob, _)| opaque.contains(blob))
         .map(|(blob, facts)| {
             let what = match facts.compression {
                 Compression::Plain => "neither a tar nor a compression that is known".to_owned(),

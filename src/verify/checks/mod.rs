@@ -2,10 +2,13 @@
 
 mod blob;
 mod config;
+mod content;
 mod epoch;
 mod expect;
 mod layer;
 mod views;
+
+pub use content::{Content, Pattern};
 
 use std::collections::HashMap;
 
@@ -38,6 +41,9 @@ checks! {
     "document.split-view" Error Documents views::split_view, views::both,
         "index.json and manifest.json name different images"
         "docker load with a graph driver follows manifest.json; skopeo, podman and containerd follow index.json"
+    "document.split-names" Note Documents views::split_names, views::both,
+        "manifest.json gives an image a name that index.json does not"
+        "docker load with a graph driver tags it so; skopeo, podman and containerd do not"
     "document.same-name" Warning Documents views::same_name_twice, always,
         "two images of one platform have the same name"
         "which of them a reader takes by that name is chance"
@@ -66,7 +72,7 @@ checks! {
         "the history speaks of another number of layers than there are"
         "tools that show which step made which layer are wrong about it"
     "config.platform" Warning Documents config::platform, has_config,
-        "the configuration names another platform than the index"
+        "the configuration names another platform than the index, or none"
         "a reader that chooses by the index runs the wrong image"
     "config.newer-than-epoch" Error Documents epoch::config_newer, has_epoch,
         "the configuration holds a time newer than SOURCE_DATE_EPOCH"
@@ -101,6 +107,15 @@ checks! {
     "layer.newer-than-epoch" Error Layers epoch::layers_newer, has_epoch,
         "a layer holds a file newer than SOURCE_DATE_EPOCH"
         "the next build will have another one: its timestamps were not rewritten"
+    "content.forbidden" Error Layers content::forbidden, content::files_forbidden,
+        "a layer holds a file that the policy forbids"
+        "it would be published with the image, even where a later layer removes it"
+    "content.layer-size" Error Layers content::layer_size, content::size_limited,
+        "a layer is larger than the policy allows"
+        "every machine that pulls the image fetches and unpacks it"
+    "content.layer-count" Error Documents content::layer_count, content::count_limited,
+        "an image has more layers than the policy allows"
+        "each of them is fetched, unpacked and mounted on its own"
     "expect.digest" Error Digests expect::digest, expect::digest_given,
         "an expected digest is on no rung of any image's ladder"
         "this is not the image that was asked for"
@@ -133,11 +148,12 @@ pub(super) fn recorded(case: &Case<'_>) -> HashMap<&'static str, Vec<Hit>> {
     for fault in &graph.faults {
         add(fault.kind.id(), Hit::new(fault.at.clone(), fault.detail.clone()));
     }
+    let opaque = layer::opaque(case);
     for (blob, facts) in layers(case) {
         let place = &graph.blob(blob).at;
         // What was not decoded to the end, or is no tar at all, has its own finding.
-        let opaque = layer::is_opaque(case, blob, facts);
-        for anomaly in facts.anomalies.iter().filter(|_| !opaque) {
+        let is_opaque = opaque.contains(&blob);
+        for anomaly in facts.anomalies.iter().filter(|_| !is_opaque) {
             let at = if anomaly.name.is_empty() { place.clone() } else { place.then(anomaly.name.clone()) };
             add(anomaly.kind.id(), Hit::new(at.at(anomaly.offset), anomaly.detail.clone()));
         }

@@ -9,6 +9,7 @@ mod builder;
 mod expected;
 mod image;
 mod member;
+mod run;
 mod store;
 mod tool;
 
@@ -16,5 +17,6 @@ pub use builder::{ImageBuilder, Layout};
 pub use expected::{Expect, Expected, Verdict, expected, fixtures, verdicts};
 pub use image::{Image, Layer, Packing, digest};
 pub use member::{Member, tar};
+pub use run::{Ran, program, run};
 pub use store::{Built, Doc, Outer};
 pub use tool::{Tool, shared, tool};

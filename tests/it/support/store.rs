@@ -193,6 +193,11 @@ impl Built {
         &self.outer.place(doc).digest
     }
 
+    /// Whether `doc` is in this archive.
+    pub fn has(&self, doc: Doc) -> bool {
+        self.outer.places.contains_key(&doc)
+    }
+
     /// The name of the outer member that holds `doc`.
     pub fn name(&self, doc: Doc) -> &str {
         self.outer.name(doc)

@@ -1,0 +1,105 @@
+//! Writes the seeds of every fuzz target to `corpus/TARGET/`: made here, from nothing, the same every time.
+
+use std::{fs, path::Path};
+
+use repro_build_fuzz::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
+
+/// Archives that touch each part of the tar reader once.
+fn tars() -> Vec<Vec<u8>> {
+    let long = "d/".repeat(90) + "name";
+    let gnu_long = |kind| {
+        Member::of_kind(kind, "././@LongLink", [long.as_bytes(), b"\0"].concat()).patch(257, *b"ustar  \0")
+    };
+    let sparse_10 = b"1\n0\n512\n".to_vec();
+    let mut sparse_body = sparse_10;
+    sparse_body.resize(1024, b'x');
+    let members: Vec<Vec<Member>> = vec![
+        vec![],
+        vec![
+            Member::file("a", "one"),
+            Member::dir("d/"),
+            Member::symlink("l", "a"),
+            Member::hardlink("h", "a"),
+        ],
+        vec![Member::file(&long, "x"), Member::file("big", vec![b'z'; 1500]).owner(1 << 30, 5)],
+        vec![Member::file("x", "y").xattr("user.a", "b\0c\nd").pax("mtime", "1.5").pax("size", "1")],
+        vec![gnu_long(b'L'), Member::file("short", "x"), gnu_long(b'K'), Member::symlink("s", "t")],
+        vec![Member::pax_global(&[("comment", "abc")]), Member::file("a", "")],
+        vec![
+            Member::file("s", sparse_body)
+                .pax("GNU.sparse.major", "1")
+                .pax("GNU.sparse.minor", "0")
+                .pax("GNU.sparse.name", "real")
+                .pax("GNU.sparse.realsize", "4096"),
+        ],
+        vec![
+            Member::file("s", vec![b'x'; 512])
+                .pax("GNU.sparse.map", "0,512")
+                .pax("GNU.sparse.size", "1024")
+                .pax("GNU.sparse.numblocks", "1"),
+        ],
+        vec![
+            Member::device(b'3', "null", 1, 3),
+            Member::of_kind(b'6', "fifo", []),
+            Member::of_kind(b'A', "odd", "x"),
+        ],
+        vec![Member::file("b256", "12345").patch(124, [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5])],
+        vec![Member::file("d/.wh.gone", ""), Member::file("d/.wh..wh..opq", ""), Member::file("d/gone", "")],
+    ];
+    members.iter().map(|members| tar(members)).collect()
+}
+
+fn packed(packing: Packing) -> Vec<Vec<u8>> {
+    let data = [&b""[..], b"a", &[0; 3000], b"some text, some text, some more text"];
+    let mut seeds: Vec<Vec<u8>> = data.iter().map(|data| packing.pack(data)).collect();
+    let two = [seeds[1].clone(), seeds[3].clone()].concat();
+    seeds.push([two.clone(), vec![0; 20]].concat());
+    if packing == Packing::Zstd {
+        seeds.push([b"\x50\x2a\x4d\x18\x04\0\0\0abcd".to_vec(), two.clone()].concat());
+    } else {
+        seeds.push(
+            b"\x1f\x8b\x08\x1e\0\0\0\0\0\x03\x02\0ab\
+            name\0comment\0\0\0\x03\0\0\0\0\0\0\0\0\0"
+                .to_vec(),
+        );
+    }
+    seeds.push(two);
+    seeds
+}
+
+fn documents() -> Vec<Vec<u8>> {
+    let docs = [Doc::Index, Doc::Manifest(0), Doc::Config(0), Doc::DockerManifest];
+    docs.into_iter()
+        .enumerate()
+        .map(|(kind, doc)| {
+            let built = ImageBuilder::good().layout(Layout::Both).build();
+            let name = built.name(doc).as_bytes().to_vec();
+            let member = built.members().iter().find(|member| member.name == name).expect("it is there");
+            [&[kind as u8], member.data.as_slice()].concat()
+        })
+        .collect()
+}
+
+fn main() -> std::io::Result<()> {
+    let images = (0..24_u8).map(|n| (0..200_u8).map(|i| i.wrapping_mul(n * 2 + 1).wrapping_add(n)).collect());
+    let texts = ["plain", "\u{1b}[31m", "a\\b\n\t", "\u{202e}\u{200b}é", "\u{feff}"];
+    let layer = Layer::new(&[Member::file("a", "b")]);
+    let whole = ImageBuilder::good().layers(vec![layer]).tar();
+    let seeds: [(&str, Vec<Vec<u8>>); 7] = [
+        ("tar_list", [tars(), vec![whole.clone()]].concat()),
+        ("tar_vs_crate", [tars(), vec![whole]].concat()),
+        ("gunzip", packed(Packing::Gzip)),
+        ("unzstd", packed(Packing::Zstd)),
+        ("json", documents()),
+        ("image", images.collect()),
+        ("escape", texts.iter().map(|text| text.as_bytes().to_vec()).collect()),
+    ];
+    for (target, seeds) in seeds {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+        fs::create_dir_all(&folder)?;
+        for (number, seed) in seeds.iter().enumerate() {
+            fs::write(folder.join(format!("seed-{number:02}")), seed)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! What `--version` says: the program, and what its bytes depend on.
+
+use std::sync::LazyLock;
+
+/// The deflate encoder, pinned in Cargo.toml, since `normalize` promises its bytes.
+const DEFLATE: &str = "0.6.8";
+
+/// The long form of the version.
+pub(super) fn long() -> &'static str {
+    static LONG: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "{}\ngzip: zlib-rs {DEFLATE}\nzstd: libzstd {}\nreport: {}",
+            env!("CARGO_PKG_VERSION"),
+            zstd::zstd_safe::version_string(),
+            crate::report::wire::SCHEMA
+        )
+    });
+    &LONG
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_the_one_that_is_pinned() {
+        let manifest = include_str!("../../Cargo.toml");
+        assert!(manifest.contains(&format!("zlib-rs = \"={}\"", super::DEFLATE)));
+    }
+}

@@ -1,0 +1,175 @@
+//! Entries of two layers: which fields differ, and from which cause.
+//!
+//! Compares listed members; a field that a rule brings to one form on both sides is that rule's. Must not know layers.
+
+use super::{
+    cause::{Cause, Change},
+    show,
+};
+use crate::{
+    measure::ListedMember,
+    rules::{Canon, Context, MemberCanon, RULES},
+    stack,
+    tar::{Dialect, Kind, Member, XATTR_PREFIX},
+};
+
+/// One field of an entry.
+struct Field {
+    name: &'static str,
+    /// The cause where no rule explains the difference.
+    cause: Cause,
+    /// Its value as text; two entries differ in the field where this differs.
+    value: fn(&Member) -> Option<String>,
+}
+
+/// The fields, in the order they are reported in. Data and extended attributes are compared on their own.
+const FIELDS: &[Field] = &[
+    Field { name: "type", cause: Cause::Content, value: |m| Some(show::kind(m.kind).to_owned()) },
+    Field { name: "target", cause: Cause::Content, value: |m| is_link(m).then(|| show::lossless(&m.link)) },
+    Field { name: "device", cause: Cause::Content, value: device },
+    Field { name: "mode", cause: Cause::Mode, value: |m| Some(show::mode(m.mode)) },
+    Field { name: "uid", cause: Cause::Ownership, value: |m| Some(m.uid.to_string()) },
+    Field { name: "gid", cause: Cause::Ownership, value: |m| Some(m.gid.to_string()) },
+    Field { name: "uname", cause: Cause::Ownership, value: |m| name(&m.uname) },
+    Field { name: "gname", cause: Cause::Ownership, value: |m| name(&m.gname) },
+    Field { name: "mtime", cause: Cause::Content, value: |m| Some(show::time(m.mtime)) },
+    Field { name: "atime", cause: Cause::Content, value: |m| m.atime.map(show::time) },
+    Field { name: "ctime", cause: Cause::Content, value: |m| m.ctime.map(show::time) },
+    Field { name: "name", cause: Cause::Encoding, value: |m| Some(show::lossless(&m.name)) },
+    Field { name: "dialect", cause: Cause::Encoding, value: |m| Some(dialect(m).to_owned()) },
+    Field {
+        name: "sparse",
+        cause: Cause::Encoding,
+        value: |m| m.sparse.as_ref().map(|map| format!("{map:?}")),
+    },
+];
+
+fn is_link(member: &Member) -> bool {
+    matches!(member.kind, Kind::Symlink | Kind::Hardlink)
+}
+
+fn name(name: &[u8]) -> Option<String> {
+    (!name.is_empty()).then(|| show::lossless(name))
+}
+
+fn device(member: &Member) -> Option<String> {
+    matches!(member.kind, Kind::CharDevice | Kind::BlockDevice)
+        .then(|| format!("{},{}", member.devmajor, member.devminor))
+}
+
+/// The dialect as far as it is a choice: a ustar member is a PAX member that needs no records, and whether it needs
+/// them follows from its other fields.
+fn dialect(member: &Member) -> &'static str {
+    match member.dialect {
+        Dialect::Ustar => Dialect::Pax.name(),
+        other => other.name(),
+    }
+}
+
+/// Whether two entries hold the same data, as far as was measured.
+pub(super) fn same_data(left: &ListedMember, right: &ListedMember) -> bool {
+    left.member.size == right.member.size && left.digest == right.digest
+}
+
+/// How deep to look at an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All that stands in the archive.
+    Archived,
+    /// What a file system would have of it.
+    Applied,
+}
+
+/// Fields that only an archive has.
+const ARCHIVED: [&str; 6] = ["uname", "gname", "atime", "ctime", "name", "dialect"];
+
+/// What differs between two entries of one path.
+pub(super) fn compare(
+    left: &ListedMember,
+    right: &ListedMember,
+    depth: Depth,
+    context: &Context,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if !same_data(left, right) {
+        changes.push(Change::new(Cause::Content, "data", show::data(left), show::data(right)));
+    }
+    let (l, r) = (&left.member, &right.member);
+    let applied = |name: &str| depth == Depth::Archived || !ARCHIVED.contains(&name) && name != "sparse";
+    for field in FIELDS.iter().filter(|field| applied(field.name)) {
+        let (a, b) = ((field.value)(l), (field.value)(r));
+        if a != b {
+            let cause =
+                rule(l, r, context, |l, r| (field.value)(l) == (field.value)(r)).unwrap_or(field.cause);
+            changes.push(Change::new(cause, field.name, a, b));
+        }
+    }
+    if l.records != r.records {
+        records(l, r, depth, context, &mut changes);
+    }
+    changes
+}
+
+/// The rule of the least level that explains the difference of a field.
+fn rule(l: &Member, r: &Member, context: &Context, same: impl Fn(&Member, &Member) -> bool) -> Option<Cause> {
+    members().find_map(|(id, canon)| {
+        let (mut l, mut r) = (l.clone(), r.clone());
+        (canon.apply)(&mut l, context);
+        (canon.apply)(&mut r, context);
+        same(&l, &r).then_some(Cause::Rule(id))
+    })
+}
+
+fn members() -> impl Iterator<Item = (&'static str, &'static MemberCanon)> {
+    RULES.iter().filter_map(|rule| match &rule.canon {
+        Canon::Member(canon) => Some((rule.id, canon)),
+        _ => None,
+    })
+}
+
+/// Records that only repeat a field which is compared on its own.
+const OF_FIELDS: [&[u8]; 10] =
+    [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"atime", b"ctime"];
+
+/// Extended attributes and other PAX records.
+fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mut Vec<Change>) {
+    let value = |member: &Member, key: &[u8]| {
+        member.records.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone())
+    };
+    let mut keys: Vec<&[u8]> = l.records.iter().chain(&r.records).map(|(key, _)| key.as_slice()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys.into_iter().filter(|key| !OF_FIELDS.contains(key) && !key.starts_with(b"GNU.sparse.")) {
+        let (a, b) = (value(l, key), value(r, key));
+        if a == b {
+            continue;
+        }
+        let (field, own) = match key.strip_prefix(XATTR_PREFIX) {
+            Some(name) => (format!("xattr {}", show::lossless(name)), Cause::Xattr),
+            None => (format!("pax {}", show::lossless(key)), Cause::Encoding),
+        };
+        if depth == Depth::Applied && own != Cause::Xattr {
+            continue;
+        }
+        let cause = rule(l, r, context, |l, r| value(l, key) == value(r, key)).unwrap_or(own);
+        let text = |value: Option<Vec<u8>>| value.map(|value| show::lossless(&value));
+        changes.push(Change::new(cause, field, text(a), text(b)));
+    }
+    let order =
+        |member: &Member| -> Vec<Vec<u8>> { member.xattrs().map(|(name, _)| name.to_vec()).collect() };
+    let (a, b) = (order(l), order(r));
+    let sorted = |mut names: Vec<Vec<u8>>| {
+        names.sort();
+        names
+    };
+    if depth == Depth::Archived && a != b && sorted(a.clone()) == sorted(b.clone()) {
+        let cause = rule(l, r, context, |l, r| order(l) == order(r)).unwrap_or(Cause::Order);
+        let text = |names: Vec<Vec<u8>>| show::lossless(&names.join(&b", "[..]));
+        changes.push(Change::new(cause, "xattr order", text(a), text(b)));
+    }
+}
+
+/// The path by which an entry is known.
+pub(super) fn path(listed: &ListedMember) -> Vec<u8> {
+    stack::path_of(&listed.member.name)
+}

@@ -1,0 +1,97 @@
+//! Values of entries as text.
+//!
+//! Lossless where two different values must not look the same. Escaping for the screen is the report's work.
+
+use crate::{
+    measure::ListedMember,
+    tar::{Kind, Timestamp},
+};
+
+/// Bytes as text: as they are where they are UTF-8, else with `\xHH` for the odd ones.
+pub(super) fn lossless(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => crate::escape::escape(bytes).into_owned(),
+    }
+}
+
+/// The word for a kind.
+pub(super) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Regular => "file",
+        Kind::Hardlink => "hard link",
+        Kind::Symlink => "symbolic link",
+        Kind::CharDevice => "character device",
+        Kind::BlockDevice => "block device",
+        Kind::Directory => "directory",
+        Kind::Fifo => "fifo",
+        Kind::Other(_) => "unknown type",
+    }
+}
+
+/// Permission bits in octal and in letters: `0755 rwxr-xr-x`.
+pub(super) fn mode(mode: i64) -> String {
+    let special = |bit: i64, execute: i64, letters: [char; 2]| match (mode & bit != 0, mode & execute != 0) {
+        (true, true) => letters[0],
+        (true, false) => letters[1],
+        (false, true) => 'x',
+        (false, false) => '-',
+    };
+    let letter = |bit: i64, letter: char| if mode & bit != 0 { letter } else { '-' };
+    let letters: String = [
+        letter(0o400, 'r'),
+        letter(0o200, 'w'),
+        special(0o4000, 0o100, ['s', 'S']),
+        letter(0o040, 'r'),
+        letter(0o020, 'w'),
+        special(0o2000, 0o010, ['s', 'S']),
+        letter(0o004, 'r'),
+        letter(0o002, 'w'),
+        special(0o1000, 0o001, ['t', 'T']),
+    ]
+    .iter()
+    .collect();
+    format!("{mode:04o} {letters}")
+}
+
+/// A time in UTC, as short as it can be without loss; one that no calendar has as a number.
+pub(super) fn time(time: Timestamp) -> String {
+    let nanos = i32::try_from(time.nanos).unwrap_or_default();
+    match jiff::Timestamp::new(time.secs, nanos) {
+        // From seconds before the epoch and a fraction, jiff makes one negative number: the calendar shows it right.
+        Ok(exact) => exact.to_string(),
+        Err(_) => format!("@{}.{:09}", time.secs, time.nanos),
+    }
+}
+
+/// Size and digest of an entry's data; nothing for what has none.
+pub(super) fn data(listed: &ListedMember) -> Option<String> {
+    let digest = listed.digest.map(|digest| format!(" {digest}")).unwrap_or_default();
+    (listed.member.kind == Kind::Regular).then(|| format!("{} B{digest}", listed.member.size))
+}
+
+/// `1 entry`, `2 entries`.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_read_as_ls_shows_them() {
+        assert_eq!(mode(0o4755), "4755 rwsr-xr-x");
+        assert_eq!(mode(0o1777), "1777 rwxrwxrwt");
+        assert_eq!(mode(0o2644), "2644 rw-r-Sr--");
+        assert_eq!(mode(0o100_600), "100600 rw-------");
+    }
+
+    #[test]
+    fn times_keep_their_fraction_and_lie_on_both_sides_of_the_epoch() {
+        assert_eq!(time(Timestamp::from_secs(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(time(Timestamp { secs: 1, nanos: 5 }), "1970-01-01T00:00:01.000000005Z");
+        assert_eq!(time(Timestamp { secs: -1, nanos: 500_000_000 }), "1969-12-31T23:59:59.5Z");
+        assert_eq!(time(Timestamp { secs: i64::MAX, nanos: 0 }), "@9223372036854775807.000000000");
+    }
+}

@@ -1,0 +1,320 @@
+//! The output's files: which there are in each layout, under which names, and the documents that only one layout has.
+//!
+//! Knows the OCI layout's files and docker-archive's `manifest.json`. Must not know rules about what is in documents.
+
+use std::collections::BTreeMap;
+
+use super::{
+    documents::{Content, Documents, platform_of, subject},
+    form,
+};
+use crate::{
+    digest::Algorithm,
+    error::{Error, ErrorKind, Result},
+    image::{BlobId, DocId, Image, ImageGraph, ImageKind},
+    json::{Node, Value},
+};
+
+/// The layouts that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// An OCI image layout.
+    Oci,
+    /// An OCI image layout with a `manifest.json` beside it, as BuildKit's type=docker and `docker save` write it:
+    /// every docker since 1.10 loads it, and the manifests keep their digests.
+    Docker,
+}
+
+/// What the output is laid out as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Oci,
+    Both,
+    /// `manifest.json`, `CONFIG.json` and `DIFF_ID.tar`: what podman, skopeo and docker before 25 write.
+    DockerArchive,
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Form::Oci => "oci",
+            Form::Both => "oci+docker",
+            Form::DockerArchive => "docker",
+        }
+    }
+}
+
+const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const DOCUMENTS: &str = "archive.documents";
+/// What the list of changes calls the archive as a whole.
+pub(super) const ARCHIVE: &str = "archive";
+
+/// The output's files by path, and the layout's name.
+pub(super) fn files(
+    documents: &mut Documents<'_>,
+    wanted: Option<Layout>,
+) -> Result<(BTreeMap<Vec<u8>, Content>, &'static str)> {
+    let graph = documents.graph;
+    let has_index = graph.root.is_some();
+    let form = match wanted {
+        Some(Layout::Oci) => Form::Oci,
+        Some(Layout::Docker) => Form::Both,
+        None if !has_index => Form::DockerArchive,
+        None if graph.docker.is_some() => Form::Both,
+        None => Form::Oci,
+    };
+    if form.name() != graph.layout() {
+        documents.ledger.change("archive.layout", ARCHIVE, 1);
+    }
+    let mut files = BTreeMap::new();
+    if form != Form::DockerArchive {
+        let index = match graph.root {
+            Some(root) => documents.root(root)?,
+            None => make_index(documents)?,
+        };
+        files.insert(b"index.json".to_vec(), index);
+        let old = root_file(graph, b"oci-layout").map(|id| graph.raw(id));
+        documents.ledger.change(
+            DOCUMENTS,
+            "oci-layout",
+            u64::from(old.is_some_and(|old| old != LAYOUT_FILE)),
+        );
+        files.insert(b"oci-layout".to_vec(), Content::Document(LAYOUT_FILE.into()));
+    }
+    if form != Form::Oci {
+        let entries = match &graph.docker {
+            Some(_) => listed(documents, form, &mut files)?,
+            None => made(documents)?,
+        };
+        let bytes = form::print(&entries);
+        if let Some(id) = root_file(graph, b"manifest.json") {
+            let old = graph.document(id).root.as_ref().map(same_entries);
+            let spelt = old.is_some_and(|old| form::print(&old) != graph.raw(id));
+            documents.ledger.change(DOCUMENTS, "manifest.json", u64::from(spelt));
+        }
+        files.insert(b"manifest.json".to_vec(), Content::Document(bytes.into()));
+    }
+    files.append(&mut documents.files);
+    Ok((files, form.name()))
+}
+
+/// A document at the top of the archive.
+fn root_file(graph: &ImageGraph<'_>, path: &[u8]) -> Option<DocId> {
+    let at = |id: &usize| {
+        let entry = graph.documents.get(*id).and_then(|document| graph.blob(document.blob).entry);
+        entry.is_some_and(|entry| graph.index.entry(entry).path == path)
+    };
+    (0..graph.documents.len()).find(at).map(DocId::at)
+}
+
+fn list(values: Vec<String>) -> Value {
+    if values.is_empty() { Value::Null } else { form::array(values.into_iter().map(form::string)) }
+}
+
+/// One entry of `manifest.json`, as BuildKit and containerd write it.
+fn entry(config: Value, names: Vec<String>, layers: Vec<String>) -> Value {
+    form::object([("Config", config), ("RepoTags", list(names)), ("Layers", list(layers))])
+}
+
+fn texts(node: Option<&Node>) -> Vec<String> {
+    let elements = node.and_then(|node| node.array().ok()).unwrap_or_default();
+    elements.iter().filter_map(|node| node.str().ok().map(str::to_owned)).collect()
+}
+
+/// The entries of a `manifest.json`, with the three keys that count and their own values.
+fn same_entries(root: &Node) -> Node {
+    let entries = root.array().unwrap_or_default().iter().map(|old| {
+        let config = old.get("Config").map_or(Value::Null, |node| node.value.clone());
+        entry(config, texts(old.get("RepoTags")), texts(old.get("Layers")))
+    });
+    Node { span: 0..0, value: form::array(entries) }
+}
+
+/// The entries of the input's `manifest.json`, for the output.
+fn listed(documents: &mut Documents<'_>, form: Form, files: &mut BTreeMap<Vec<u8>, Content>) -> Result<Node> {
+    let graph = documents.graph;
+    let images = graph.docker.as_deref().unwrap_or_default();
+    let root = root_file(graph, b"manifest.json").and_then(|id| graph.document(id).root.as_ref());
+    let nodes = root.and_then(|root| root.array().ok()).unwrap_or_default();
+    let mut entries = Vec::new();
+    for (image, node) in images.iter().zip(nodes) {
+        let mut path =
+            |documents: &mut Documents<'_>, blob: Option<BlobId>, old: Option<&str>| -> Result<String> {
+                let Some(blob) = blob else { return Ok(old.unwrap_or_default().to_owned()) };
+                let content = documents.content(blob)?;
+                let path = path_of(documents, form, blob, &content);
+                files.insert(path.clone().into_bytes(), content);
+                Ok(path)
+            };
+        let old = |node: Option<&Node>| node.and_then(|node| node.str().ok()).map(str::to_owned);
+        let config = path(documents, image.config, old(node.get("Config")).as_deref())?;
+        let paths = node.get("Layers").and_then(|node| node.array().ok()).unwrap_or_default();
+        let mut layers = Vec::new();
+        for (blob, node) in image.layers.iter().zip(paths) {
+            layers.push(path(documents, *blob, old(Some(node)).as_deref())?);
+        }
+        let names = names_of(documents, &image.names);
+        entries.push(entry(form::string(config), names, layers));
+    }
+    Ok(Node { span: 0..0, value: form::array(entries) })
+}
+
+/// Names, unless they are to be dropped.
+fn names_of(documents: &mut Documents<'_>, names: &[String]) -> Vec<String> {
+    if !documents.active.has("archive.names") {
+        return names.to_vec();
+    }
+    documents.ledger.change("archive.names", "manifest.json", names.len() as u64);
+    Vec::new()
+}
+
+/// Where content that `manifest.json` names stands.
+fn path_of(documents: &Documents<'_>, form: Form, blob: BlobId, content: &Content) -> String {
+    let claims = &documents.graph.blob(blob).claims;
+    let algorithm = claims.first().map_or(Algorithm::Sha256, |claim| claim.digest.algorithm());
+    let digest = documents.digest(content, algorithm);
+    if form == Form::Both {
+        return digest.blob_path();
+    }
+    match documents.layers.diff_id(blob) {
+        Some(diff_id) => format!("{}.tar", diff_id.0.hex()),
+        None => format!("{}.json", digest.hex()),
+    }
+}
+
+/// A `manifest.json` for an archive that had none.
+fn made(documents: &mut Documents<'_>) -> Result<Node> {
+    let graph = documents.graph;
+    let mut entries = Vec::new();
+    let mut taken: BTreeMap<&str, &Image> = BTreeMap::new();
+    for image in graph.images.iter().filter(|image| image.kind == ImageKind::Image && image.complete) {
+        for name in &image.names {
+            if let Some(other) = taken.insert(name, image) {
+                let platform =
+                    |image: &Image| image.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+                let message = format!(
+                    "{} names an image for {} and one for {}, of which a manifest.json can hold only one",
+                    crate::escape::escape(name.as_bytes()),
+                    platform(other),
+                    platform(image)
+                );
+                return Err(Error::new(ErrorKind::Refused, message).at(image.at.clone()));
+            }
+        }
+        let mut path = |blob: BlobId| -> Result<String> {
+            let content = documents.content(blob)?;
+            Ok(path_of(documents, Form::Both, blob, &content))
+        };
+        let config = image.config.map(|id| path(graph.document(id).blob)).transpose()?.unwrap_or_default();
+        let layers =
+            image.layers.iter().filter_map(|layer| layer.blob).map(&mut path).collect::<Result<_>>()?;
+        // A bare tag is no name to docker.
+        let full: Vec<String> = image.names.iter().filter(|name| name.contains(':')).cloned().collect();
+        let names = names_of(documents, &full);
+        entries.push(entry(form::string(config), names, layers));
+    }
+    Ok(Node { span: 0..0, value: form::array(entries) })
+}
+
+/// An `index.json`, and the manifests that it names, for a docker-archive.
+fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
+    let graph = documents.graph;
+    let mut descriptors = Vec::new();
+    for image in &graph.images {
+        let Some(config) = image.config else { continue };
+        let blob = graph.document(config).blob;
+        let content = documents.content(blob)?;
+        let config_descriptor = store(documents, form::CONFIG, content);
+        let mut layers = Vec::new();
+        for layer in image.layers.iter().filter_map(|layer| layer.blob) {
+            let content = documents.content(layer)?;
+            let packing = crate::codec::sniff(documents.bytes(&content));
+            let media_type = match packing {
+                crate::codec::Compression::Plain => form::LAYER.to_owned(),
+                packing => format!("{}+{packing}", form::LAYER),
+            };
+            layers.push(store(documents, &media_type, content));
+        }
+        let manifest = form::object([
+            ("schemaVersion", Value::Number("2".into())),
+            ("mediaType", form::string(form::MANIFEST)),
+            ("config", config_descriptor),
+            ("layers", form::array(layers)),
+        ]);
+        let bytes = form::print(&Node { span: 0..0, value: manifest });
+        let content = Content::Document(bytes.into());
+        let descriptor = store(documents, form::MANIFEST, content);
+        let platform = graph.document(config).root.as_ref().and_then(platform_of);
+        documents.ledger.note(format!(
+            "the manifest of {} was made here: a docker-archive has none",
+            subject(graph, blob)
+        ));
+        let names = names_of(documents, &image.names);
+        for annotations in
+            names.iter().map(|name| Some(annotations(name))).chain(names.is_empty().then_some(None))
+        {
+            let mut descriptor = Node { span: 0..0, value: descriptor.clone() };
+            if let Some(annotations) = annotations {
+                form::set(&mut descriptor, "annotations", annotations);
+            }
+            if let Some(platform) = &platform {
+                form::set(&mut descriptor, "platform", platform.clone());
+            }
+            descriptors.push(descriptor.value);
+        }
+    }
+    let index = form::object([
+        ("schemaVersion", Value::Number("2".into())),
+        ("mediaType", form::string(form::INDEX)),
+        ("manifests", form::array(descriptors)),
+    ]);
+    Ok(Content::Document(form::print(&Node { span: 0..0, value: index }).into()))
+}
+
+/// Adds a file below `blobs/` and gives its descriptor.
+fn store(documents: &mut Documents<'_>, media_type: &str, content: Content) -> Value {
+    let digest = documents.digest(&content, Algorithm::Sha256);
+    let size = documents.bytes(&content).len();
+    documents.files.insert(digest.blob_path().into_bytes(), content);
+    form::object([
+        ("mediaType", form::string(media_type)),
+        ("digest", form::string(digest.to_string())),
+        ("size", Value::Number(size.to_string())),
+    ])
+}
+
+/// What containerd and docker write of a name: in full, and its tag.
+fn annotations(name: &str) -> Value {
+    let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
+    let first = name.split('/').next().unwrap_or_default();
+    let full = match name.contains('/') {
+        false => format!("docker.io/library/{name}"),
+        true if first.contains(['.', ':']) || first == "localhost" => name.to_owned(),
+        true => format!("docker.io/{name}"),
+    };
+    let tag = tag.map(|tag| ("org.opencontainers.image.ref.name", form::string(tag)));
+    form::object([("io.containerd.image.name", form::string(full))].into_iter().chain(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_docker_writes() {
+        let text =
+            |name| String::from_utf8(form::print(&Node { span: 0..0, value: annotations(name) })).unwrap();
+        for (name, full, tag) in [
+            ("lab/tiny:1", "docker.io/lab/tiny:1", "1"),
+            ("busybox:latest", "docker.io/library/busybox:latest", "latest"),
+            ("localhost/x:2", "localhost/x:2", "2"),
+            ("host:5000/x:y", "host:5000/x:y", "y"),
+        ] {
+            let wanted = format!(
+                r#"{{"io.containerd.image.name":"{full}","org.opencontainers.image.ref.name":"{tag}"}}"#
+            );
+            assert_eq!(text(name), wanted);
+        }
+        assert_eq!(text("host:5000/x"), r#"{"io.containerd.image.name":"host:5000/x"}"#);
+    }
+}

@@ -1,0 +1,162 @@
+//! The output file: written beside its place, verified, and only then moved there.
+//!
+//! Whatever happens before, the file that was there stays as it was. What a killed run left behind is removed by the
+//! next one that writes to the same place: a temporary file that no living process holds a lock on is nobody's.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::{Options, Outcome, normalize};
+use crate::{
+    archive::{OpenOptions, Source},
+    error::{Error, ErrorKind, Result},
+    inspect::{self, Request},
+    location::Location,
+    measure::Workers,
+    observe::Observer,
+};
+
+/// Ends the names of temporary files.
+const SUFFIX: &str = ".repro-build.tmp";
+
+/// Normalises `source` into the file `path`, which is replaced if there is one. The output is read again and verified
+/// before it takes its place. `inputs` are files that must not be overwritten.
+///
+/// # Errors
+/// As [`normalize`]; [`ErrorKind::Refused`] if the output is one of the inputs, or does not verify.
+pub fn to_file(
+    source: &Source,
+    options: &Options,
+    workers: &Workers,
+    observer: &dyn Observer,
+    path: &Path,
+    inputs: &[&Path],
+) -> Result<Outcome> {
+    let at = Location::new(path.as_os_str().as_encoded_bytes());
+    let io = |what: &'static str| {
+        let at = at.clone();
+        move |error| Error::io(at, what, error)
+    };
+    if path.is_dir() {
+        return Err(Error::usage("the output is a directory").at(at));
+    }
+    if inputs.iter().any(|input| is_same(input, path)) {
+        let message = "the output is the input; give another name";
+        return Err(Error::new(ErrorKind::Refused, message).at(at));
+    }
+    let place = Place::of(path).ok_or_else(|| Error::usage("the output has no file name").at(at.clone()))?;
+    place.remove_litter();
+    let mut temporary = place.create().map_err(io("cannot create a file beside"))?;
+    let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+    let mut outcome = normalize(source, options, workers, observer, &mut writer)?;
+    writer.flush().map_err(io("cannot write"))?;
+    drop(writer);
+    temporary.as_file().sync_all().map_err(io("cannot write"))?;
+    verify(temporary.path(), options, workers, observer, &mut outcome)?;
+    temporary.persist(path).map_err(|error| io("cannot put the output in its place")(error.error))?;
+    // The rename is on disk when the folder is. Not every file system can be asked for that.
+    let _ = File::open(&place.folder).and_then(|folder| folder.sync_all());
+    Ok(outcome)
+}
+
+/// Reads the output again. Errors that forced input had already are noted.
+fn verify(
+    path: &Path,
+    options: &Options,
+    workers: &Workers,
+    observer: &dyn Observer,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let limits = options.limits.clone();
+    let source = Source::open(path, &OpenOptions { limits: limits.clone(), ..OpenOptions::default() })?;
+    let request = Request { limits, ..Request::default() };
+    let verdict =
+        inspect::inspect(&source, &request, workers, observer, |inspected| inspected.verdict.clone())?;
+    if verdict.passed() {
+        return Ok(());
+    }
+    let first = verdict.findings.first().map(ToString::to_string).unwrap_or_default();
+    if options.force {
+        outcome.notes.push(format!("the output does not verify either: {first}"));
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, format!("the output does not verify, so it was not kept: {first}")))
+}
+
+/// Whether two paths lead to one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    match (fs::canonicalize(a), fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b || is_same_file(&a, &b) || b.starts_with(&a),
+        // An output that is not there yet may still be inside an input folder.
+        (Ok(a), Err(_)) => {
+            let folder = b.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            a.is_dir() && fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with(&a))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    id(a).is_some_and(|a| id(b) == Some(a))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &Path, _: &Path) -> bool {
+    false
+}
+
+/// Where an output is to stand.
+struct Place {
+    folder: PathBuf,
+    prefix: String,
+}
+
+impl Place {
+    fn of(path: &Path) -> Option<Place> {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Some(Place { folder: folder.unwrap_or(Path::new(".")).to_owned(), prefix: format!(".{name}.") })
+    }
+
+    /// A locked temporary file beside the output, with the permissions that a new file gets.
+    fn create(&self) -> std::io::Result<NamedTempFile> {
+        loop {
+            let mut builder = Builder::new();
+            builder.prefix(&self.prefix).suffix(SUFFIX);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                builder.permissions(Permissions::from_mode(0o666));
+            }
+            let file = builder.tempfile_in(&self.folder)?;
+            file.as_file().lock()?;
+            // Between creation and lock, another run may have taken it for litter.
+            if file.path().exists() {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Removes temporary files of this output that no living process holds. Whatever cannot be removed stays: it is in
+    /// nobody's way.
+    fn remove_litter(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let random = name.strip_prefix(&self.prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
+            let ours = random.is_some_and(|random| !random.contains('.'));
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if ours && is_file && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Help, version, completions and manual pages.
+
+use super::support::{run, tool};
+
+/// Every command that help shows, by clap's own list.
+fn commands() -> Vec<String> {
+    let help = run(["--help"]).stdout;
+    let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .filter(|name| name != "help")
+        .collect()
+}
+
+#[test]
+fn help_tells_exit_codes_and_gives_examples() {
+    let help = run(["--help"]).stdout;
+    for needed in ["Exit codes:", "130", "Examples:", "completions bash", "man ~/"] {
+        assert!(help.contains(needed), "{needed}");
+    }
+    assert!(commands().len() >= 4, "{:?}", commands());
+    for command in ["analyze", "verify", "ls", "merge"] {
+        let help = run([command, "--help"]).stdout;
+        assert!(help.contains("Examples:") && help.contains(&format!("repro-build {command}")), "{command}");
+    }
+}
+
+#[test]
+fn the_long_version_names_what_bytes_depend_on() {
+    let version = run(["--version"]).stdout;
+    for needed in [env!("CARGO_PKG_VERSION"), "zlib-rs 0.6.8", "libzstd 1.", "repro-build.report/1"] {
+        assert!(version.contains(needed), "{needed} in {version}");
+    }
+    assert_eq!(run(["-V"]).stdout, format!("repro-build {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_parse_and_know_every_command() {
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute"), ("powershell", "")] {
+        let script = run(["completions", shell]);
+        assert_eq!(script.code, Some(0));
+        for command in commands() {
+            assert!(script.stdout.contains(&command), "{shell} {command}");
+        }
+        let Some(program) = Some(check).filter(|check| !check.is_empty()).and_then(|_| optional(shell))
+        else {
+            continue;
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &script.stdout).unwrap();
+        program.run([check.as_ref(), file.path().as_os_str()]);
+    }
+}
+
+/// A shell that CI need not have.
+fn optional(name: &str) -> Option<super::support::Tool> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file()).then(|| tool(name))?
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(["man".as_ref(), folder.path().as_os_str()]).code, Some(0));
+    for name in
+        commands().iter().map(|command| format!("repro-build-{command}.1")).chain(["repro-build.1".into()])
+    {
+        let page = std::fs::read_to_string(folder.path().join(&name)).unwrap_or_default();
+        assert!(page.contains(".TH ") && page.contains(".SH OPTIONS"), "{name}");
+    }
+}
+
+#[test]
+fn a_slip_of_the_pen_gets_a_hint() {
+    let ran = run(["verfy", "x"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("'verify'"), "{}", ran.stderr);
+    let ran = run(["verify", "--format", "jsn", "x"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("'json'"), "{}", ran.stderr);
+}

@@ -1,0 +1,178 @@
+//! `ls` against other readers: the same layers, entry by entry, in Python's tarfile and GNU tar.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use repro_build::{
+    archive::{OpenOptions, Source},
+    codec,
+    inspect::with_graph,
+    limits::Limits,
+};
+
+use crate::support::{expected, fixtures, tool};
+
+/// One layer of one fixture: where it comes from, and its decoded tar.
+struct LayerTar {
+    archive: PathBuf,
+    image: usize,
+    layer: usize,
+    tar: Vec<u8>,
+}
+
+/// Every layer of every good fixture.
+fn layers() -> Vec<LayerTar> {
+    let mut found = Vec::new();
+    for folder in ["good", "pairs"] {
+        let folder = fixtures(folder);
+        for row in expected(&folder) {
+            let archive = folder.join(&row.file);
+            let source = Source::open(&archive, &OpenOptions::default()).unwrap();
+            with_graph(&source, &Limits::default(), |graph| {
+                for (i, image) in graph.images.iter().enumerate() {
+                    if image.kind != repro_build::image::ImageKind::Image {
+                        continue;
+                    }
+                    for (j, blob) in
+                        image.layers.iter().enumerate().filter_map(|(j, layer)| Some((j, layer.blob?)))
+                    {
+                        let tar = decoded(graph.content(blob));
+                        found.push(LayerTar { archive: archive.clone(), image: i + 1, layer: j + 1, tar });
+                    }
+                }
+            })
+            .unwrap();
+        }
+    }
+    assert!(found.len() > 100, "only {} layers", found.len());
+    found
+}
+
+fn decoded(packed: &[u8]) -> Vec<u8> {
+    let mut decoder = codec::decoder(codec::sniff(packed), packed, &Limits::default());
+    let mut tar = Vec::new();
+    let mut window = vec![0; 64 << 10];
+    loop {
+        match decoder.fill(&mut window).unwrap() {
+            0 => return tar,
+            n => tar.extend_from_slice(&window[..n]),
+        }
+    }
+}
+
+/// What `ls` prints for one layer.
+fn ls(layer: &LayerTar, format: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_repro-build"))
+        .args([
+            "ls",
+            "--format",
+            format,
+            "--image",
+            &layer.image.to_string(),
+            "--layer",
+            &layer.layer.to_string(),
+        ])
+        .arg(&layer.archive)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        layer.archive.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The raw listing as Python's tarfile sees a layer.
+const PYTHON: &str = r#"
+import math, sys, tarfile
+kinds = {b'0': 'f', b'\0': 'f', b'1': 'h', b'2': 'l', b'3': 'c', b'4': 'b', b'5': 'd', b'6': 'p'}
+def quoted(name):
+    raw = name.encode('utf-8', 'surrogateescape')
+    return ''.join(chr(b) if 33 <= b <= 126 and b != 37 else '%%%02X' % b for b in raw)
+for path in sys.argv[1:]:
+    print('#', path)
+    with tarfile.open(path, 'r:', encoding='utf-8', errors='surrogateescape') as tar:
+        for m in tar:
+            size = m.size if m.isreg() else 0
+            link = m.linkname if m.issym() or m.islnk() else ''
+            print(kinds[m.type], '%04o' % (m.mode & 0o7777), m.uid, m.gid, size, math.floor(m.mtime),
+                  quoted(m.name.rstrip('/')), quoted(link), sep='\t')
+"#;
+
+#[test]
+fn every_entry_is_what_python_lists() {
+    let Some(python) = tool("python3") else { return };
+    // Python refuses umoci's layers, which stop without padding; GNU tar reads them.
+    let layers: Vec<LayerTar> = layers().into_iter().filter(|layer| layer.tar.len() % 512 == 0).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let paths = written(&layers, folder.path());
+    let output = python.command().arg("-c").arg(PYTHON).args(&paths).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut listings = text.split("# ").skip(1);
+    let mut entries = 0;
+    for layer in &layers {
+        let python: Vec<&str> = listings.next().unwrap().lines().skip(1).collect();
+        assert_eq!(ls(layer, "raw"), python, "{} layer {}", layer.archive.display(), layer.layer);
+        entries += python.len();
+    }
+    println!("{} layers, {entries} entries, the same in Python's tarfile", layers.len());
+}
+
+#[test]
+fn every_line_is_what_gnu_tar_prints() {
+    let Some(tar) = tool("tar") else { return };
+    let layers = layers();
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = 0;
+    for (layer, path) in layers.iter().zip(written(&layers, folder.path())) {
+        let output = tar
+            .command()
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C")
+            .args(["-tv", "--full-time", "--quoting-style=literal", "-f"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        // It warns of umoci's missing padding and goes on, as we do.
+        let theirs = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let ours = ls(layer, "tar-v");
+        let theirs: Vec<&[u8]> = theirs.collect();
+        assert_eq!(ours.len(), theirs.len(), "{} layer {}", layer.archive.display(), layer.layer);
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            // Odd bytes are quoted each in its own way; Python's listing covers those.
+            let Some(theirs) = std::str::from_utf8(theirs).ok().filter(|line| line.is_ascii()) else {
+                continue;
+            };
+            assert_eq!(words(ours), words(theirs), "{} layer {}", layer.archive.display(), layer.layer);
+            lines += 1;
+        }
+    }
+    assert!(lines > 500, "only {lines} lines compared");
+    println!("{lines} lines, the same in GNU tar");
+}
+
+/// The words of a line. GNU tar pads columns as it goes and shows fractions of seconds; before 1970 it rounds those up,
+/// where Go and Python round down, so that only the date counts there.
+fn words(line: &str) -> Vec<String> {
+    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let early = words.get(3).is_some_and(|date| date.as_str() < "1970");
+    if let Some(time) = words.get_mut(4) {
+        time.truncate(if early { 0 } else { "00:00:00".len() });
+    }
+    words
+}
+
+fn written(layers: &[LayerTar], folder: &Path) -> Vec<PathBuf> {
+    let write = |(i, layer): (usize, &LayerTar)| {
+        let path = folder.join(format!("{i}.tar"));
+        fs::write(&path, &layer.tar).unwrap();
+        path
+    };
+    layers.iter().enumerate().map(write).collect()
+}

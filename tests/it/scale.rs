@@ -1,0 +1,183 @@
+//! One run or many: shards and their merged reports say what a single run says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::support::{Doc, ImageBuilder, Ran, program, run, tool};
+
+/// Images of which some are wrong and some are none at all.
+fn archive(count: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = ImageBuilder::good().stored(Doc::Config(0), |bytes| bytes.push(b' ')).tar();
+    let good = ImageBuilder::good().tar();
+    for i in 0..count {
+        let content = match i % 5 {
+            3 => bad.as_slice(),
+            4 => b"nothing",
+            _ => good.as_slice(),
+        };
+        fs::write(folder.path().join(format!("{i:03}.tar")), content).unwrap();
+    }
+    folder
+}
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    names
+}
+
+fn verify(args: &[&str], names: &[PathBuf]) -> Ran {
+    let args = ["verify"].iter().chain(args).map(PathBuf::from);
+    run(args.chain(names.iter().cloned()))
+}
+
+fn merge(args: &[&str], files: &[PathBuf]) -> Ran {
+    let args = ["merge"].iter().chain(args).map(PathBuf::from);
+    run(args.chain(files.iter().cloned()))
+}
+
+/// Runs each of `count` shards and keeps their reports.
+fn shards(folder: &Path, names: &[PathBuf], count: usize) -> Vec<PathBuf> {
+    let run = |number: usize| {
+        let shard = format!("{number}/{count}");
+        let ran = verify(&["--format", "ndjson", "--shard", &shard], names);
+        let file = folder.join(format!("{number}.ndjson"));
+        fs::write(&file, ran.stdout).unwrap();
+        file
+    };
+    (1..=count).map(run).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #[test]
+    fn merged_shards_are_one_run(inputs in 1_usize..14, count in 1_usize..6, turn in 0_usize..6) {
+        let (archive, reports) = (archive(inputs), tempfile::tempdir().unwrap());
+        let names = names(archive.path());
+        let mut files = shards(reports.path(), &names, count);
+        files.rotate_left(turn % count);
+        for format in repro_build::report::FORMATS.iter().filter(|format| !format.archive_digest) {
+            let args = ["--format", format.name];
+            prop_assert_eq!(merge(&args, &files), verify(&args, &names), "{}", format.name);
+        }
+    }
+}
+
+#[test]
+fn reports_that_do_not_fit_are_refused() {
+    let (archive, folder) = (archive(9), tempfile::tempdir().unwrap());
+    let names = names(archive.path());
+    let files = shards(folder.path(), &names, 3);
+    let refused = |files: &[PathBuf], says: &str| {
+        let ran = merge(&[], files);
+        assert_eq!(ran.code, Some(2), "{says}");
+        assert!(ran.stderr.contains(says) && ran.stdout.is_empty(), "{says}: {}", ran.stderr);
+    };
+    refused(&files[..2], "missing of 3 shards: 3");
+    refused(&[files.clone(), vec![files[0].clone()]].concat(), "has input number");
+    let bent = |name: &str, bend: &dyn Fn(&str) -> String| {
+        let file = folder.path().join(name);
+        fs::write(&file, bend(&fs::read_to_string(&files[0]).unwrap())).unwrap();
+        [vec![file], files[1..].to_vec()].concat()
+    };
+    let without = |text: &str, n: usize| {
+        let lines: Vec<&str> = text.lines().collect();
+        lines
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != n)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect::<String>()
+    };
+    let last = |text: &str| text.lines().count() - 1;
+    refused(&bent("no-footer", &|text| without(text, last(text))), "unfinished");
+    refused(&bent("no-header", &|text| without(text, 0)), "no header");
+    refused(&bent("no-record", &|text| without(text, 1)), "unfinished");
+    refused(&bent("cut", &|text| text[..text.len() / 2].to_owned()), "unfinished");
+    refused(&bent("more", &|text| format!("{text}{text}")), "goes on after the footer");
+    refused(
+        &bent("escape", &|text| text.replacen(".tar", "\\u001b[2J.tar", 1)),
+        "not as this program writes it",
+    );
+    let fewer = shards(tempfile::tempdir_in(folder.path()).unwrap().keep().as_path(), &names, 2);
+    refused(&[files[0].clone(), fewer[1].clone()], "another number of shards");
+    let other = shards(tempfile::tempdir_in(folder.path()).unwrap().keep().as_path(), &names[1..], 3);
+    refused(&[vec![other[0].clone()], files[1..].to_vec()].concat(), "");
+}
+
+#[test]
+fn the_engine_says_which_shard() {
+    let archive = archive(8);
+    let names = names(archive.path());
+    let output = program()
+        .args(["verify", "--format", "ndjson", "--shard-from-env", "--shard-total", "3"])
+        .args(&names)
+        .env("JOB_COMPLETION_INDEX", "1")
+        .output()
+        .unwrap();
+    let asked = verify(&["--format", "ndjson", "--shard", "2/3"], &names);
+    assert_eq!(Ran::of(output), asked);
+    assert_eq!(verify(&["--shard", "4/3"], &names).code, Some(2));
+    assert_eq!(verify(&["--shard", "0/3"], &names).code, Some(2));
+}
+
+#[test]
+fn one_more_input_moves_no_other() {
+    let archive = archive(12);
+    let names = names(archive.path());
+    let of = |names: &[PathBuf]| -> Vec<String> {
+        let report = verify(&["--format", "json", "--shard", "1/3"], names).json();
+        let inputs = report["inputs"].as_array().unwrap().clone();
+        inputs.iter().map(|input| input["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (before, after) = (of(&names[1..]), of(&names));
+    let gone: Vec<&String> = before.iter().filter(|name| !after.contains(name)).collect();
+    assert!(!before.is_empty() && gone.is_empty() && after.len() <= before.len() + 1, "{before:?} {after:?}");
+}
+
+#[test]
+fn a_shard_without_inputs_passes() {
+    let archive = archive(1);
+    let names = names(archive.path());
+    let codes: Vec<_> = (1..=4).map(|k| verify(&["--shard", &format!("{k}/4")], &names).code).collect();
+    assert_eq!(codes, [Some(0); 4]);
+}
+
+#[test]
+fn the_example_for_gnu_parallel_runs() {
+    let (Some(_), Some(bash)) = (tool("parallel"), tool("bash")) else { return };
+    let (archive, folder) = (archive(13), tempfile::tempdir().unwrap());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale/parallel.sh");
+    let program = Path::new(env!("CARGO_BIN_EXE_repro-build"));
+    let path = std::env::join_paths(
+        [program.parent().unwrap().to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    let output = bash
+        .command()
+        .arg(script)
+        .args([archive.path().as_os_str(), "4".as_ref()])
+        .env("PATH", path)
+        .env("HOME", folder.path())
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let whole = verify(&[], &names(archive.path()));
+    let ran = Ran::of(output);
+    assert_eq!((ran.code, ran.stdout), (whole.code, whole.stdout), "{}", ran.stderr);
+}
+
+#[test]
+fn the_example_scripts_are_clean() {
+    let Some(shellcheck) = tool("shellcheck") else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale");
+    let scripts: Vec<PathBuf> =
+        names(&folder).into_iter().filter(|path| path.extension().is_some_and(|e| e == "sh")).collect();
+    assert_eq!(scripts.len(), 2);
+    shellcheck.run(&scripts);
+}
