@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -60,8 +59,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     progress::stop_on_interrupt();
     // What is wrong with the arguments is said before any work is done.
     args.judging.options(Vec::new(), None)?;
-    let expect = args.expect.iter().map(|expected| expected.resolve(args.reading.platform()));
-    let expect: Vec<Digest> = expect.collect::<Result<_>>()?;
+    let platform = args.reading.platform();
+    let expect = args.expect.iter().map(|expected| expected.resolve(platform)).collect::<Result<Vec<_>>>()?;
     let outputs = output::outputs(&args.reporting, global)?;
     let (tasks, header) = args.inputs.tasks("verify", &args.reading)?;
     let (workers, progress) = (Workers::new(global.threads)?, Progress::new(global).of_inputs(tasks.len()));
@@ -72,12 +71,15 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         ended: Ok(()),
         stopped: false,
     });
-    workers.in_order(&tasks, |i, task| {
-        let input = one(args, &expect, task, &workers, &progress.of_input(i));
+    let run = Run { args, expect: &expect, workers: &workers };
+    workers.map(&tasks, |i, task| {
+        if line.lock().unwrap_or_else(PoisonError::into_inner).stopped {
+            return;
+        }
+        let input = run.one(task, &progress.of_input(i));
         progress.done(i);
         let mut line = line.lock().unwrap_or_else(PoisonError::into_inner);
         progress.write(|| line.take(i, input, args.fail_fast));
-        !line.stopped
     });
     drop(progress);
     let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -106,39 +108,35 @@ impl Line<'_> {
     }
 }
 
-/// Verifies one input. Only being stopped ends the whole run.
-fn one(
-    args: &Args,
-    expect: &[Digest],
-    task: &Task,
-    workers: &Workers,
-    observer: &dyn Observer,
-) -> Result<wire::Input> {
-    let policy = args.judging.policy(&task.path);
-    let file = policy.as_ref().ok().and_then(|policy| Some(output::shown(&policy.as_ref()?.1)));
-    let judged = policy.and_then(|policy| judge(args, expect, task, policy, workers, observer));
-    let mut input = match judged {
-        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-        Err(error) => wire::Input::unreadable(&task.path.to_string_lossy(), &error),
-        Ok(input) => input,
-    };
-    (input.position, input.policy) = (task.position, file);
-    Ok(input)
+/// What every input is verified with.
+struct Run<'r> {
+    args: &'r Args,
+    expect: &'r [Digest],
+    workers: &'r Workers,
 }
 
-fn judge(
-    args: &Args,
-    expect: &[Digest],
-    task: &Task,
-    policy: Option<(Policy, PathBuf)>,
-    workers: &Workers,
-    observer: &dyn Observer,
-) -> Result<wire::Input> {
-    let policy = policy.map(|(policy, _)| policy);
-    let reading = policy.as_ref().map_or_else(|| args.reading.clone(), |policy| args.reading.under(policy));
-    let expect = expect.iter().copied().chain(task.sum).collect();
-    let mut request = reading.request(args.judging.options(expect, policy.as_ref())?);
-    request.also.archive = args.reporting.archive_digest();
-    let source = reading.open(&task.path)?;
-    inspect(&source, &request, workers, observer, wire::Input::of)
+impl Run<'_> {
+    /// Verifies one input. Only being stopped ends the whole run.
+    fn one(&self, task: &Task, observer: &dyn Observer) -> Result<wire::Input> {
+        let policy = self.args.judging.policy(&task.path);
+        let file = policy.as_ref().ok().and_then(|policy| Some(output::shown(&policy.as_ref()?.1)));
+        let judged = policy.and_then(|policy| self.judge(task, policy.map(|(policy, _)| policy), observer));
+        let mut input = match judged {
+            Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+            Err(error) => wire::Input::unreadable(&task.path.to_string_lossy(), &error),
+            Ok(input) => input,
+        };
+        (input.position, input.policy) = (task.position, file);
+        Ok(input)
+    }
+
+    fn judge(&self, task: &Task, policy: Option<Policy>, observer: &dyn Observer) -> Result<wire::Input> {
+        let Args { reading, judging, reporting, .. } = self.args;
+        let reading = policy.as_ref().map_or_else(|| reading.clone(), |policy| reading.under(policy));
+        let expect = self.expect.iter().copied().chain(task.sum).collect();
+        let mut request = reading.request(judging.options(expect, policy.as_ref())?);
+        request.also.archive = reporting.archive_digest();
+        let source = reading.open(&task.path)?;
+        inspect(&source, &request, self.workers, observer, wire::Input::of)
+    }
 }

@@ -130,6 +130,7 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSe
                 .pointer(format!("{}/Layers/{i}", docker.at.pointer.as_deref().unwrap_or_default())),
         })
         .collect();
+    let complete = platform.is_some() && layers.iter().all(|layer| layer.blob.is_some());
     resolver.push_image(Image {
         kind: ImageKind::Image,
         names: docker.names.clone(),
@@ -139,7 +140,7 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSe
         digest: None,
         at: docker.at.clone(),
         config,
-        complete: config.is_some() && layers.iter().all(|layer| layer.blob.is_some()),
+        complete,
         layers,
     });
 }

@@ -168,7 +168,7 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
         match child.target {
             // An index may list anything; what says that it is no document is none of ours to read.
             Target::Blob(blob) if !may_be_document(resolver, child, blob) => {}
-            Target::Blob(_) if depth >= resolver.limits.max_depth => {
+            Target::Blob(_) if depth >= resolver.limits.max_depth && child.media != Media::Manifest => {
                 let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
                 resolver.fault(FaultKind::IndexDepth, &child.at, detail);
             }
@@ -227,6 +227,9 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
     let layers: Vec<Descriptor> =
         elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
     if let Some(config) = &config {
+        if matches!(config.media, Media::Index | Media::Manifest | Media::Layer { .. }) {
+            resolver.fault(FaultKind::MediaTypeKind, &config.at, "it stands in the place of a configuration");
+        }
         match config.target {
             Target::Blob(blob) if configures_image(resolver, config, blob, &layers) => {
                 if !says_config(config) {

@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, Node, Platform,
-    Role, Target, docker, oci,
+    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, ImageKind, Node,
+    Platform, Role, Target, docker, oci,
 };
 use crate::{
     archive::{EntryId, EntryIndex, Found},
@@ -376,6 +376,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn judge_completeness(&mut self) {
+        let unreadable = self
+            .graph
+            .images
+            .iter()
+            .filter(|image| image.kind == ImageKind::Image && self.graph.config(image).is_none());
+        let places: Vec<Location> = unreadable.map(|image| image.at.clone()).collect();
+        for at in places {
+            self.fault(FaultKind::ConfigUnreadable, &at, "");
+        }
         let graph = &self.graph;
         let documents = graph.root.is_some() || graph.docker.is_some();
         let at = graph.at.clone();

@@ -54,21 +54,4 @@ impl Workers {
             work();
         });
     }
-
-    /// Calls `work` for every item, with its position, beginning with the first and going on with the next as soon as
-    /// there is a thread to wait for it; no more are begun once a call has returned false. As many items as there are
-    /// threads are under way at a time, each on a thread of its own that leaves what is heavy to [`Workers::map`].
-    pub fn in_order<T: Sync>(&self, items: &[T], work: impl Fn(usize, &T) -> bool + Sync) {
-        let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let attend = || {
-            while !stopped.load(Ordering::Relaxed) {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(i) else { break };
-                stopped.fetch_or(!work(i, item), Ordering::Relaxed);
-            }
-        };
-        std::thread::scope(|scope| {
-            (0..self.threads().min(items.len())).for_each(|_| drop(scope.spawn(attend)))
-        });
-    }
 }

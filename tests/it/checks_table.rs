@@ -320,6 +320,7 @@ fn document_cases() -> Vec<Case> {
                 json!("application/vnd.docker.distribution.manifest.v2+json"),
             ))),
         ),
+        case("config.unreadable", oci().text(Doc::Config(0), |text| *text = b"[]".to_vec())),
         case("config.media-type", manifest(Box::new(set("/config/mediaType", json!("application/x"))))),
         case("document.manifest-and-index", manifest(Box::new(|m| m["manifests"] = json!([])))),
         case(

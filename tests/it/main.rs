@@ -11,6 +11,7 @@ mod builder;
 mod checks_table;
 mod cli_help;
 mod conformance;
+mod damaged;
 mod diff;
 mod files;
 mod fixtures;

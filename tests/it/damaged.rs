@@ -1,0 +1,508 @@
+//! Images with one thing wrong or odd, and how each must fare. The rule: what Go's readers refuse, or what readers take
+//! for different images, is refused; what a real tool writes, however odd, is not.
+
+use serde_json::{Value, json};
+
+use crate::judge::{
+    Fared::{self, Clean, Refused, Warned},
+    judge, told,
+};
+use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, digest, tar};
+
+type Row = (&'static str, Fared, ImageBuilder);
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn good() -> ImageBuilder {
+    ImageBuilder::good()
+}
+
+fn oci() -> ImageBuilder {
+    good().layout(Layout::Oci)
+}
+
+fn one_file() -> Layer {
+    Layer::new(&[Member::file("a", "one\n")])
+}
+
+fn other() -> Image {
+    Image::new(vec![one_file()]).name("example.com/lab/other:1")
+}
+
+fn set(pointer: &'static str, value: Value) -> impl Fn(&mut Value) + 'static {
+    move |document| *document.pointer_mut(pointer).unwrap() = value.clone()
+}
+
+fn without(parent: &'static str, key: &'static str) -> impl Fn(&mut Value) + 'static {
+    move |document| {
+        document.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
+    }
+}
+
+fn archives() -> Vec<Row> {
+    let extra = |member: Member| good().outer(move |outer| outer.members.push(member.clone()));
+    let first = |member: Member| good().outer(move |outer| outer.members.insert(0, member.clone()));
+    let twin_first = |doc: Doc| {
+        good().outer(move |outer| {
+            let mut twin = outer.member(doc).clone();
+            let last = twin.data.len() - 1;
+            twin.data[last] ^= 1;
+            outer.members.insert(0, twin);
+        })
+    };
+    let twin_last = |doc: Doc| {
+        good().outer(move |outer| {
+            let mut twin = outer.member(doc).clone();
+            let last = twin.data.len() - 1;
+            twin.data[last] ^= 1;
+            outer.members.push(twin);
+        })
+    };
+    vec![
+        ("a layer twice, the good one last", Refused, twin_first(Doc::Layer(0, 0))),
+        ("a layer twice, the good one first", Refused, twin_last(Doc::Layer(0, 0))),
+        ("index.json twice, the good one first", Refused, twin_last(Doc::Index)),
+        ("manifest.json twice, the good one first", Refused, twin_last(Doc::DockerManifest)),
+        (
+            "a config twice, under ./",
+            Refused,
+            good().outer(|outer| {
+                let mut twin = outer.member(Doc::Config(0)).clone();
+                twin.name = [b"./", twin.name.as_slice()].concat();
+                twin.data[5] ^= 1;
+                outer.members.push(twin);
+            }),
+        ),
+        (
+            "a layer is also a directory",
+            Refused,
+            good().outer(|outer| {
+                let name = outer.member(Doc::Layer(0, 0)).name.clone();
+                outer.members.push(Member::dir([name.as_slice(), b"/"].concat()));
+            }),
+        ),
+        ("an absolute name", Refused, extra(Member::file("/etc/evil", ""))),
+        ("only ..", Refused, extra(Member::dir("../"))),
+        ("a name with .. that stays inside", Refused, extra(Member::file("blobs/../x", ""))),
+        ("a name with a newline", Warned, extra(Member::file("a\nb", ""))),
+        ("a name with an escape sequence", Warned, extra(Member::file("\x1b[2J", ""))),
+        ("a name that is no UTF-8", Clean, extra(Member::file(b"caf\xe9", ""))),
+        ("the folder . itself", Clean, first(Member::dir("./"))),
+        ("a FIFO", Warned, extra(Member::of_kind(b'6', "fifo", []))),
+        ("a hard link outside", Refused, extra(Member::hardlink("l", "../../etc/passwd"))),
+        ("a symbolic link to nothing", Clean, extra(Member::symlink("l", "nothing"))),
+        ("a link to itself", Refused, extra(Member::symlink("l", "l"))),
+        (
+            "all names with ./",
+            Clean,
+            good().outer(|outer| {
+                for member in &mut outer.members {
+                    member.name = [b"./", member.name.as_slice()].concat();
+                }
+            }),
+        ),
+        (
+            "index.json last",
+            Clean,
+            good().outer(|outer| {
+                let at = outer.position(Doc::Index);
+                let index = outer.members.remove(at);
+                outer.members.push(index);
+            }),
+        ),
+        ("no folders", Clean, good().outer(|outer| outer.members.retain(|member| member.kind != b'5'))),
+        (
+            "a layer behind a symbolic folder",
+            Refused,
+            oci().outer(|outer| {
+                for member in &mut outer.members {
+                    if let Some(rest) = member.name.strip_prefix(b"blobs/") {
+                        member.name = [b"elsewhere/", rest].concat();
+                    }
+                }
+                outer.members.insert(0, Member::symlink("blobs", "elsewhere"));
+            }),
+        ),
+        (
+            "index.json is a link to another file",
+            Clean,
+            oci().outer(|outer| {
+                let index = outer.member(Doc::Index);
+                let data = index.data.clone();
+                *index = Member::symlink("index.json", "real.json");
+                outer.members.push(Member::file("real.json", data));
+            }),
+        ),
+        ("cut in half", Refused, good().bytes(|bytes| bytes.truncate(bytes.len() / 2))),
+        ("cut inside the end marker", Warned, good().bytes(|bytes| bytes.truncate(bytes.len() - 512))),
+        (
+            "a second archive behind the first",
+            Refused,
+            good().bytes(|bytes| {
+                let more = tar(&[Member::file("index.json", "{}")]);
+                bytes.extend(more);
+            }),
+        ),
+        ("zeros behind the end", Clean, good().bytes(|bytes| bytes.extend([0; 8192]))),
+        (
+            "gzip around gzip",
+            Refused,
+            good().bytes(|bytes| *bytes = Packing::Gzip.pack(&Packing::Gzip.pack(bytes))),
+        ),
+        (
+            "gzip cut off",
+            Refused,
+            good().bytes(|bytes| {
+                *bytes = Packing::Gzip.pack(bytes);
+                bytes.truncate(bytes.len() / 2);
+            }),
+        ),
+        (
+            "zstd with a changed byte",
+            Refused,
+            good().bytes(|bytes| {
+                *bytes = Packing::Zstd.pack(bytes);
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x10;
+            }),
+        ),
+    ]
+}
+
+fn documents() -> Vec<Row> {
+    let manifest = |edit: Box<dyn Fn(&mut Value)>| oci().json(Doc::Manifest(0), edit);
+    let index = |edit: Box<dyn Fn(&mut Value)>| oci().json(Doc::Index, edit);
+    let size = |value: Value| manifest(Box::new(set("/layers/0/size", value)));
+    let named = |value: &'static str| manifest(Box::new(set("/layers/0/digest", json!(value))));
+    let text = |doc: Doc, from: &'static str, to: &'static str| oci().replace(doc, from, to);
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    vec![
+        ("config cut", Refused, oci().stored(Doc::Config(0), |bytes| bytes.truncate(20))),
+        ("config is an array", Refused, oci().text(Doc::Config(0), |bytes| *bytes = b"[]".to_vec())),
+        ("config is empty", Refused, oci().text(Doc::Config(0), Vec::clear)),
+        ("manifest is null", Refused, oci().text(Doc::Manifest(0), |bytes| *bytes = b"null".to_vec())),
+        ("manifest is {}", Refused, oci().text(Doc::Manifest(0), |bytes| *bytes = b"{}".to_vec())),
+        ("index.json is {}", Refused, oci().text(Doc::Index, |bytes| *bytes = b"{}".to_vec())),
+        ("index.json is []", Refused, oci().text(Doc::Index, |bytes| *bytes = b"[]".to_vec())),
+        ("index.json is empty", Refused, oci().text(Doc::Index, Vec::clear)),
+        (
+            "index.json in UTF-16",
+            Refused,
+            oci().text(Doc::Index, |bytes| {
+                let utf16: Vec<u16> = String::from_utf8_lossy(bytes).encode_utf16().collect();
+                *bytes = [0xfeff].into_iter().chain(utf16).flat_map(u16::to_le_bytes).collect();
+            }),
+        ),
+        (
+            "config in UTF-16 without mark",
+            Refused,
+            oci().text(Doc::Config(0), |bytes| {
+                *bytes = String::from_utf8_lossy(bytes).encode_utf16().flat_map(u16::to_be_bytes).collect();
+            }),
+        ),
+        ("white space behind index.json", Clean, oci().text(Doc::Index, |bytes| bytes.extend(b" \n\t\r"))),
+        ("a NUL behind index.json", Refused, oci().text(Doc::Index, |bytes| bytes.push(0))),
+        ("a comment", Refused, text(Doc::Manifest(0), "{", "{/* x */")),
+        ("a trailing comma", Refused, text(Doc::Manifest(0), "}", ",}")),
+        ("NaN", Refused, text(Doc::Config(0), "{", "{\"x\":NaN,")),
+        ("single quotes", Refused, text(Doc::Config(0), "{", "{'x':1,")),
+        (
+            "10 000 arrays in config",
+            Refused,
+            oci().text(Doc::Config(0), {
+                let deep = deep.clone();
+                move |text| {
+                    *text = String::from_utf8_lossy(text).replacen('{', &format!("{{\"x\":{deep},"), 1).into()
+                }
+            }),
+        ),
+        (
+            "10 000 arrays in manifest",
+            Refused,
+            oci().text(Doc::Manifest(0), move |text| {
+                *text = String::from_utf8_lossy(text).replacen('{', &format!("{{\"x\":{deep},"), 1).into();
+            }),
+        ),
+        ("an unknown key", Clean, text(Doc::Manifest(0), "{", "{\"x\":1,")),
+        (
+            "an annotation that is no string",
+            Refused,
+            manifest(Box::new(|m| m["layers"][0]["annotations"] = json!({"a": 1}))),
+        ),
+        ("a key twice, nested", Refused, text(Doc::Config(0), "\"type\"", "\"type\":\"blocks\",\"type\"")),
+        ("diff_ids under a folded key", Refused, text(Doc::Config(0), "\"diff_ids\"", "\"diff_id\u{17f}\"")),
+        ("size with an exponent", Refused, text(Doc::Manifest(0), "\"size\":", "\"size\":1e3,\"x\":")),
+        ("size with a fraction", Refused, size(json!(1.5))),
+        ("size as a string", Refused, size(json!("100"))),
+        ("size 2^63", Refused, size(json!(1_u64 << 63))),
+        ("size 0", Refused, size(json!(0))),
+        ("size null", Refused, size(Value::Null)),
+        ("manifest's size wrong", Refused, index(Box::new(set("/manifests/0/size", json!(1))))),
+        (
+            "digest upper case",
+            Refused,
+            named("sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"),
+        ),
+        (
+            "digest with an upper-case algorithm",
+            Refused,
+            named("SHA256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ),
+        (
+            "digest with a space",
+            Refused,
+            named(" sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ),
+        (
+            "digest too long",
+            Refused,
+            named("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85500"),
+        ),
+        (
+            "digest with a slash",
+            Refused,
+            named("sha256/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ),
+        ("digest empty", Refused, named("")),
+        ("digest null", Refused, manifest(Box::new(set("/layers/0/digest", Value::Null)))),
+        ("digest a number", Refused, manifest(Box::new(set("/layers/0/digest", json!(5))))),
+        (
+            "sha512 of sha256's length",
+            Refused,
+            named("sha512:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ),
+        ("sha1", Refused, named("sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709")),
+        ("all digests sha512", Clean, oci().map(|image| image.algorithm("sha512"))),
+        ("all digests sha384", Clean, oci().map(|image| image.algorithm("sha384"))),
+        (
+            "a flipped layer under sha512",
+            Refused,
+            oci().map(|image| image.algorithm("sha512")).stored(Doc::Layer(0, 0), |b| b[40] ^= 1),
+        ),
+        (
+            "a diff_id that is no digest",
+            Refused,
+            oci().json(Doc::Config(0), set("/rootfs/diff_ids/0", json!("x"))),
+        ),
+        ("a diff_id null", Refused, oci().json(Doc::Config(0), set("/rootfs/diff_ids/0", Value::Null))),
+        (
+            "one diff_id more",
+            Refused,
+            oci().json(Doc::Config(0), |c| {
+                let first = c["rootfs"]["diff_ids"][0].clone();
+                c["rootfs"]["diff_ids"].as_array_mut().unwrap().push(first);
+            }),
+        ),
+        ("diff_ids missing", Refused, oci().json(Doc::Config(0), without("/rootfs", "diff_ids"))),
+        ("rootfs missing", Refused, oci().json(Doc::Config(0), without("", "rootfs"))),
+        ("history missing", Clean, oci().json(Doc::Config(0), without("", "history"))),
+        ("history null", Clean, oci().json(Doc::Config(0), set("/history", Value::Null))),
+        ("os missing", Warned, oci().json(Doc::Config(0), without("", "os"))),
+        ("created is a number", Refused, oci().json(Doc::Config(0), set("/created", json!(0)))),
+        ("config null", Refused, manifest(Box::new(set("/config", Value::Null)))),
+        ("config missing from the manifest", Refused, manifest(Box::new(without("", "config")))),
+        ("layers null", Refused, manifest(Box::new(set("/layers", Value::Null)))),
+        ("a layer null", Refused, manifest(Box::new(set("/layers/0", Value::Null)))),
+        ("no layers at all", Clean, oci().layers(vec![])),
+        ("schemaVersion missing", Refused, manifest(Box::new(without("", "schemaVersion")))),
+        ("schemaVersion a string", Refused, index(Box::new(set("/schemaVersion", json!("2"))))),
+        ("mediaType missing in the manifest", Clean, manifest(Box::new(without("", "mediaType")))),
+        ("mediaType missing in index.json", Clean, index(Box::new(without("", "mediaType")))),
+        ("index.json says it is a manifest", Refused, index(Box::new(set("/mediaType", json!(MANIFEST))))),
+        (
+            "a manifest that is called an index",
+            Refused,
+            index(Box::new(set("/manifests/0/mediaType", json!(INDEX)))),
+        ),
+        ("oci-layout is {}", Refused, oci().text(Doc::OciLayout, |bytes| *bytes = b"{}".to_vec())),
+        ("oci-layout is no JSON", Refused, oci().text(Doc::OciLayout, |bytes| *bytes = b"1.0.0".to_vec())),
+        (
+            "oci-layout is a directory",
+            Refused,
+            oci().outer(|outer| *outer.member(Doc::OciLayout) = Member::dir("oci-layout")),
+        ),
+        ("16 nested indexes", Clean, oci().nested(16)),
+        (
+            "the config is the manifest",
+            Refused,
+            oci().json(Doc::Manifest(0), |m| m["config"] = m["layers"][0].clone()),
+        ),
+        (
+            "an image's config twice as two kinds",
+            Refused,
+            oci().image(other()).json(Doc::Index, |i| {
+                i["manifests"][1]["mediaType"] = json!("application/vnd.oci.image.config.v1+json");
+            }),
+        ),
+        (
+            "embedded data that is right",
+            Clean,
+            manifest(Box::new(|m| {
+                m["subject"] = json!({"mediaType": "application/x", "digest": digest("sha256", b"{}"), "size": 2, "data": "e30="});
+            })),
+        ),
+        (
+            "embedded data that is no base64",
+            Refused,
+            manifest(Box::new(|m| m["config"]["data"] = json!("%"))),
+        ),
+    ]
+}
+
+fn views() -> Vec<Row> {
+    let listed = |edit: Box<dyn Fn(&mut Value)>| good().json(Doc::DockerManifest, edit);
+    let docker =
+        |edit: Box<dyn Fn(&mut Value)>| good().layout(Layout::Docker).json(Doc::DockerManifest, edit);
+    vec![
+        (
+            "the views list layers in another order",
+            Refused,
+            listed(Box::new(|d| d[0]["Layers"].as_array_mut().unwrap().reverse())),
+        ),
+        (
+            "manifest.json lacks a layer",
+            Refused,
+            listed(Box::new(|d| {
+                d[0]["Layers"].as_array_mut().unwrap().pop();
+            })),
+        ),
+        (
+            "manifest.json lists a layer more",
+            Refused,
+            listed(Box::new(|d| {
+                let first = d[0]["Layers"][0].clone();
+                d[0]["Layers"].as_array_mut().unwrap().push(first);
+            })),
+        ),
+        ("manifest.json is empty", Refused, listed(Box::new(|d| *d = json!([])))),
+        ("manifest.json is an object", Refused, listed(Box::new(|d| *d = d[0].clone()))),
+        (
+            "the views swap names",
+            Refused,
+            good().image(other()).json(Doc::DockerManifest, |d| {
+                let names = d[0]["RepoTags"].clone();
+                d[0]["RepoTags"] = d[1]["RepoTags"].clone();
+                d[1]["RepoTags"] = names;
+            }),
+        ),
+        ("manifest.json has no tags", Clean, listed(Box::new(set("/0/RepoTags", Value::Null)))),
+        (
+            "manifest.json is its own config",
+            Refused,
+            docker(Box::new(set("/0/Config", json!("manifest.json")))),
+        ),
+        ("manifest.json's config is missing", Refused, docker(Box::new(set("/0/Config", json!("x.json"))))),
+        (
+            "manifest.json's layer climbs out",
+            Refused,
+            docker(Box::new(set("/0/Layers/0", json!("../../etc/passwd")))),
+        ),
+        (
+            "manifest.json's layer is absolute",
+            Refused,
+            docker(Box::new(set("/0/Layers/0", json!("/etc/passwd")))),
+        ),
+        ("manifest.json's layer is a number", Refused, docker(Box::new(set("/0/Layers/0", json!(1))))),
+        (
+            "manifest.json's Layers under a folded key",
+            Refused,
+            good().layout(Layout::Docker).replace(Doc::DockerManifest, "Layers", "layers"),
+        ),
+        (
+            "a flipped layer in a docker-archive",
+            Refused,
+            good().layout(Layout::Docker).stored(Doc::Layer(0, 0), |b| b[600] ^= 1),
+        ),
+        (
+            "a flipped config in a docker-archive",
+            Refused,
+            good()
+                .layout(Layout::Legacy)
+                .replace(Doc::Config(0), "LAB=1", "LAB=3")
+                .stored(Doc::Config(0), |b| b[10] ^= 1),
+        ),
+        (
+            "two platforms, one manifest absent",
+            Clean,
+            oci().image(other().platform("linux/arm64")).missing(Doc::Manifest(1)),
+        ),
+        (
+            "two platforms, one config absent",
+            Refused,
+            oci().image(other().platform("linux/arm64")).missing(Doc::Config(1)),
+        ),
+        (
+            "two platforms, one layer absent",
+            Refused,
+            oci().image(other().platform("linux/arm64")).missing(Doc::Layer(1, 0)),
+        ),
+        ("an attestation beside the image", Clean, oci().image(Image::attestation(0))),
+        (
+            "a flipped attestation",
+            Refused,
+            oci().image(Image::attestation(0)).stored(Doc::Layer(1, 0), |b| b[5] ^= 1),
+        ),
+    ]
+}
+
+fn layers() -> Vec<Row> {
+    let of = |layer: Layer| oci().layers(vec![layer]);
+    let gzip = |edit: fn(&mut Vec<u8>)| of(one_file().blob(edit));
+    let typed = |packing: Packing, says: Packing| of(one_file().pack(packing).media_type(says.media_type()));
+    let foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    let plain = |tar: Vec<u8>| of(Layer::of_tar(tar, Packing::Plain));
+    vec![
+        ("gzip called plain", Warned, typed(Packing::Gzip, Packing::Plain)),
+        ("zstd called gzip", Warned, typed(Packing::Zstd, Packing::Gzip)),
+        ("plain called zstd", Warned, typed(Packing::Plain, Packing::Zstd)),
+        ("garbage behind gzip", Refused, gzip(|blob| blob.extend(b"garbage"))),
+        ("gzip without its trailer", Refused, gzip(|blob| blob.truncate(blob.len() - 8))),
+        (
+            "gzip with a wrong length",
+            Refused,
+            gzip(|blob| {
+                let last = blob.len() - 1;
+                blob[last] ^= 1;
+            }),
+        ),
+        ("an empty gzip member behind", Clean, gzip(|blob| blob.extend(Packing::Gzip.pack(b"")))),
+        ("an empty blob", Refused, gzip(Vec::clear)),
+        ("an empty plain layer", Clean, plain(Vec::new())),
+        ("a tar of nothing", Clean, plain(tar(&[]))),
+        ("text for a layer", Refused, of(Layer::of_tar(b"no tar".to_vec(), Packing::Gzip))),
+        ("a cut layer tar", Refused, plain(tar(&[Member::file("a", vec![b'x'; 2000])])[..1500].to_vec())),
+        ("a foreign layer that is here", Clean, of(one_file().media_type(foreign))),
+        (
+            "a foreign layer that is changed",
+            Refused,
+            of(one_file().media_type(foreign)).stored(Doc::Layer(0, 0), |b| b[30] ^= 1),
+        ),
+        (
+            "zstd frames and a skippable one",
+            Clean,
+            of({
+                let frame = Packing::Zstd.pack(&tar(&[Member::file("a", "x")]));
+                Layer::of_tar(tar(&[Member::file("a", "x")]), Packing::Zstd)
+                    .blob(move |blob| *blob = [frame.as_slice(), b"\x5e\x2a\x4d\x18\x02\0\0\0ab"].concat())
+            }),
+        ),
+        ("one layer three times", Clean, oci().layers(vec![one_file(), one_file(), one_file()])),
+        ("a device in a layer", Clean, of(Layer::new(&[Member::device(b'3', "null", 1, 3)]))),
+    ]
+}
+
+#[test]
+fn each_damage_fares_by_the_rule() {
+    let mut wrong = Vec::new();
+    let rows: Vec<Row> = [archives(), documents(), views(), layers()].into_iter().flatten().collect();
+    for (what, wanted, image) in &rows {
+        let verdict = judge(image.tar());
+        let seen = Fared::of(&verdict);
+        if seen != *wanted {
+            wrong.push(format!("{what}: {wanted:?} wanted, {seen:?} seen{}", told(&verdict)));
+        }
+    }
+    eprintln!("{} damaged images", rows.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
