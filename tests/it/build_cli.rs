@@ -161,9 +161,11 @@ fn ctrl_c_ends_the_runtime_and_leaves_nothing() {
     for runtime in RUNTIMES {
         let fake = tiny("hangs");
         let mut command = program(&fake, &["build", "--sde=0", "--runtime", runtime, "../context"]);
-        let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let group = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         while !fake.path("started").exists() {
+            assert_eq!(child.try_wait().unwrap(), None, "the program ended");
             thread::sleep(Duration::from_millis(10));
         }
         rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
@@ -172,9 +174,6 @@ fn ctrl_c_ends_the_runtime_and_leaves_nothing() {
         assert!(fake.outputs().is_empty(), "{:?}", fake.outputs());
         // The child has ended: nobody is left in the group.
         rustix::process::test_kill_process_group(group).unwrap_err();
-        if runtime == "podman" {
-            assert!(fake.path("removed").exists(), "the container is removed");
-        }
     }
 }
 
@@ -277,7 +276,7 @@ fn two_builds_are_compared() {
         copy("good/bk31-docker-small-rw0.tar", &fake.path("fixture-2.tar"));
         let differ = build(&fake, &["--runtime", runtime, "--check-reproducible"]);
         ends(&differ, 1);
-        assert!(out(&differ).contains(OTHER), "{}", out(&differ));
+        assert!(out(&differ).contains("the second build gave another image"), "{}", out(&differ));
         assert_eq!(fake.outputs(), ["image.tar", "image.tar.second"]);
     }
 }
@@ -287,39 +286,16 @@ fn a_dry_run_prints_the_commands_and_runs_nothing() {
     let fake = tiny("success");
     let root = fs::canonicalize(fake.path("out")).unwrap();
     let context = format!("{}/../context", root.display());
-    let expected = [(
-        "docker",
-        vec![
-            "docker buildx inspect mine".to_owned(),
-            format!(
-                "docker buildx build --builder=mine --build-arg=SOURCE_DATE_EPOCH=0 --provenance=false \
-                     --output=type=docker,dest={}/a.tar,rewrite-timestamp=true --tag=x:1 {context}",
-                root.display()
-            ),
-        ],
-    )];
-    for (runtime, lines) in expected {
-        let dry = program(
-            &fake,
-            &[
-                "build",
-                "--sde=0",
-                "--dry",
-                "--runtime",
-                runtime,
-                "--builder=mine",
-                "-t",
-                "x:1",
-                "-o",
-                "a.tar",
-            ],
+    let dry = build(&fake, &["--dry", "--runtime=docker", "--builder=mine", "-t", "x:1", "-o", "a.tar"]);
+    ends(&dry, 0);
+    assert_eq!(
+        out(&dry),
+        format!(
+            "docker buildx build --builder=mine --build-arg=SOURCE_DATE_EPOCH=0 --provenance=false \
+             --output=type=docker,dest={}/a.tar,rewrite-timestamp=true --tag=x:1 {context}\n",
+            root.display()
         )
-        .arg("../context")
-        .output()
-        .unwrap();
-        ends(&dry, 0);
-        assert_eq!(out(&dry).lines().last(), lines.last().map(String::as_str));
-    }
+    );
     let podman = build(&fake, &["--dry", "--runtime=podman", "--no-cache"]);
     ends(&podman, 0);
     let line = shlex::split(out(&podman).trim_end()).unwrap();
@@ -396,6 +372,25 @@ fn hostile_values_stay_values() {
         ends(&output, 2);
     }
     assert_eq!(names(&fake.path("context")), ["Dockerfile"]);
+}
+
+#[test]
+fn what_a_build_left_newer_is_a_finding_that_normalize_takes_away() {
+    let fake = tiny("success");
+    copy("pairs/docker-small-plain.tar", &fake.path("fixture.tar"));
+    let plain = build(&fake, &[]);
+    ends(&plain, 1);
+    assert!(out(&plain).contains("error[config.newer-than-epoch]"), "{}", out(&plain));
+
+    let clamped = build(&fake, &["--normalize=clamp", "--record=../record.json"]);
+    ends(&clamped, 0);
+    // BuildKit's own rewriting of the same build: pairs/docker-small-rw0.tar.
+    for digest in ["sha256:3309e8d51ca0", "fa01e42d1900", "7a5b8607dd6d"] {
+        assert!(out(&clamped).contains(digest), "{digest}: {}", out(&clamped));
+    }
+    assert_eq!(fake.outputs(), ["image.tar"]);
+    let rebuilt = program(&fake, &["rebuild", "../record.json", "../context"]).output().unwrap();
+    ends(&rebuilt, 0);
 }
 
 /// An image whose lower layer is from a base image newer than the epoch, 0, as BuildKit leaves it.
