@@ -56,6 +56,32 @@ impl Environment for System {
     }
 }
 
+/// This machine without its variables: a rebuild goes by its record alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecordOnly;
+
+impl Environment for RecordOnly {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn has_program(&self, name: &str) -> bool {
+        System.has_program(name)
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        System.is_dir(path)
+    }
+
+    fn absolute(&self, path: &str) -> Result<String> {
+        System.absolute(path)
+    }
+
+    fn terminal(&self) -> bool {
+        System.terminal()
+    }
+}
+
 #[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;

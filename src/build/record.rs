@@ -65,10 +65,16 @@ pub struct BuildRecord {
     /// Words handed on to the program that builds.
     #[serde(default)]
     pub extra_args: Vec<String>,
+    /// The level of `normalize` that the image was run through.
+    #[serde(default)]
+    pub normalize: Option<String>,
     /// What was built.
     pub context: Input,
     /// The Dockerfile: its path relative to the context, or absolute where it lies elsewhere.
     pub dockerfile: Input,
+    /// The image's digest: of the first manifest or index that `index.json` names.
+    #[serde(default)]
+    pub digest: Option<String>,
     /// The digests that came out, from the archive's to the chain IDs.
     #[serde(default)]
     pub image: Vec<Rung>,
@@ -97,7 +103,7 @@ pub struct Input {
 /// One digest of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rung {
-    /// Which digest: `archive`, `index`, `manifest`, `config`, `layer`, `diff_id`, `chain_id`.
+    /// Which digest: `archive`, `index`, `manifest`, `config`, `layer`, `diff-id`, `chain-id`.
     pub rung: String,
     /// Of which platform.
     #[serde(default)]
@@ -159,8 +165,10 @@ impl BuildRecord {
             annotations: request.annotations.clone(),
             tags: request.tags.clone(),
             extra_args: request.extra_args.clone(),
+            normalize: None,
             context: Input { address, digest: digest(context_digest(request, observer)?) },
             dockerfile: Input { address: file, digest: digest(dockerfile_digest(request)?) },
+            digest: None,
             image: Vec::new(),
         })
     }
@@ -224,7 +232,6 @@ impl BuildRecord {
     /// What of `now` is not as in this record: the context first, then the other things that go in, then what came
     /// out.
     pub fn differences(&self, now: &BuildRecord) -> Vec<Difference> {
-        let absent = || "(none)".to_owned();
         let some = |text: &Option<String>| text.clone().unwrap_or_else(absent);
         let list = |values: &[String]| if values.is_empty() { absent() } else { values.join(", ") };
         let fields = |record: &BuildRecord| {
@@ -242,6 +249,7 @@ impl BuildRecord {
                 ("exporter", record.exporter.clone()),
                 ("OCI media types", some(&record.oci_mediatypes.map(|value| value.to_string()))),
                 ("extra arguments", list(&record.extra_args)),
+                ("normalize", some(&record.normalize)),
                 ("runtime", record.runtime.name.clone()),
                 ("runtime's version", record.runtime.version.clone()),
                 ("rootless", record.rootless.to_string()),
@@ -252,15 +260,28 @@ impl BuildRecord {
             .into_iter()
             .zip(fields(now))
             .map(|((what, recorded), (_, now))| (what.to_owned(), recorded, now));
-        let rungs = (0..self.image.len().max(now.image.len())).map(|i| {
-            let [recorded, now] = [self, now].map(|record| record.image.get(i));
-            let digest = |rung: Option<&Rung>| rung.map_or_else(absent, |rung| rung.digest.clone());
-            let what = recorded.or(now).map_or_else(String::new, Rung::name);
-            (what, digest(recorded), digest(now))
-        });
-        let all = inputs.chain(rungs).filter(|(_, recorded, now)| recorded != now);
-        all.map(|(what, recorded, now)| Difference { what, recorded, now }).collect()
+        let inputs = inputs.filter(|(_, recorded, now)| recorded != now);
+        let inputs = inputs.map(|(what, recorded, now)| Difference { what, recorded, now });
+        inputs.chain(rung_differences(&self.image, &now.image)).collect()
     }
+}
+
+/// Which digests of two images differ.
+pub fn rung_differences(recorded: &[Rung], now: &[Rung]) -> Vec<Difference> {
+    let digest = |rung: Option<&Rung>| rung.map_or_else(absent, |rung| rung.digest.clone());
+    let pairs = (0..recorded.len().max(now.len())).map(|i| (recorded.get(i), now.get(i)));
+    let differing = pairs.filter(|(recorded, now)| recorded != now);
+    differing
+        .map(|(recorded, now)| Difference {
+            what: recorded.or(now).map_or_else(String::new, Rung::name),
+            recorded: digest(recorded),
+            now: digest(now),
+        })
+        .collect()
+}
+
+fn absent() -> String {
+    "(none)".to_owned()
 }
 
 impl Rung {

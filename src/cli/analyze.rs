@@ -76,7 +76,7 @@ fn print(
     inspected: &Inspected<'_>,
     input: wire::Input,
 ) -> Result<Outcome> {
-    let gate = expected.map(|expected| gate(inspected, expected));
+    let gate = expected.map(|expected| gate(&input, expected));
     let text = args.reporting.format.name == "text";
     let outputs = output::outputs(&args.reporting, global)?;
     if text {
@@ -107,19 +107,19 @@ fn print(
 
 /// Compares the digest that stands for the image: its manifest's, or in a docker-archive, which has none, its
 /// configuration's. The line for a match is the reference's.
-fn gate(inspected: &Inspected<'_>, expected: Digest) -> std::result::Result<String, String> {
-    let ladders: Vec<_> = inspected.images.iter().map(|image| inspected.ladder(image)).collect();
-    let headline = inspected.headline();
+pub(super) fn gate(input: &wire::Input, expected: Digest) -> std::result::Result<String, String> {
+    let ladders = || input.images.iter().map(|image| &image.ladder);
+    let headline = input.image_digest;
     if headline == Some(expected) {
         return Ok(format!("✅ Image digest matches {}", expected.hex()));
     }
-    if headline.is_none() && ladders.iter().any(|ladder| ladder.config == Some(expected)) {
+    if headline.is_none() && ladders().any(|ladder| ladder.config == Some(expected)) {
         return Ok(format!("✅ Image ID (config digest) matches {}", expected.hex()));
     }
-    let rung = ladders.iter().flat_map(|ladder| ladder.rungs()).find(|(_, digest)| *digest == expected);
+    let rung = ladders().flat_map(|ladder| ladder.rungs()).find(|(_, digest)| *digest == expected);
     let hint =
         rung.map(|(rung, _): (Rung, _)| format!(" (it is the {} digest)", rung.name())).unwrap_or_default();
     let found =
-        headline.or_else(|| ladders.first()?.config).map_or("unknown".to_owned(), |digest| digest.hex());
+        headline.or_else(|| ladders().next()?.config).map_or("unknown".to_owned(), |digest| digest.hex());
     Err(format!("error: the image does not have the expected digest: {found} != {}{hint}", expected.hex()))
 }

@@ -179,6 +179,9 @@ pub(super) struct Judging {
     /// Nothing may be newer than this SOURCE_DATE_EPOCH
     #[arg(long, visible_alias = "source-date-epoch", value_name = "SECONDS", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
     sde: Option<i64>,
+    /// Of what is newer, leave out what the history shows to come from the base image (docs/building.md)
+    #[arg(long)]
+    newer_base: bool,
     /// Accept layers whose content cannot be looked into (encrypted ones)
     #[arg(long)]
     allow_opaque: bool,
@@ -215,6 +218,7 @@ impl Judging {
             options.require.push(parse_platform(word).map_err(Error::usage)?);
         }
         options.source_date_epoch = self.sde.or(options.source_date_epoch);
+        options.newer_base = self.newer_base;
         Ok(options)
     }
 }

@@ -78,7 +78,7 @@ fn parse_match(text: &str) -> std::result::Result<LayerMatch, String> {
     }
 }
 
-fn parse_level(text: &str) -> std::result::Result<Level, String> {
+pub(super) fn parse_level(text: &str) -> std::result::Result<Level, String> {
     let names: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
     Level::by_name(text).ok_or_else(|| format!("no level of that name (known: {})", names.join(", ")))
 }

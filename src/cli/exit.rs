@@ -18,7 +18,7 @@ Exit codes:
   `build` passes on the code of docker or podman where they fail";
 
 /// How a command that ran ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
     /// Verified, the same, nothing to do.
     Good,
@@ -29,6 +29,11 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// The worse of two.
+    pub(super) fn and(self, other: Outcome) -> Outcome {
+        self.max(other)
+    }
+
     /// How a run over several inputs ended: what could not be read outweighs what is wrong.
     pub(super) fn of(summary: &Summary) -> Outcome {
         match summary {

@@ -4,6 +4,8 @@
 
 mod analyze;
 mod args;
+mod build;
+mod built;
 mod completions;
 mod diff;
 mod digest;
@@ -15,6 +17,7 @@ mod merge;
 mod normalize;
 mod output;
 mod progress;
+mod rebuild;
 mod remote;
 mod verify;
 mod version;
@@ -69,6 +72,10 @@ enum Command {
     Normalize(normalize::Args),
     /// Print one digest of an image
     Digest(digest::Args),
+    /// Build an image reproducibly with BuildKit, and verify what comes out
+    Build(Box<build::Args>),
+    /// Build again what a build record says, and compare the digest
+    Rebuild(rebuild::Args),
     /// Put the reports of several machines together
     Merge(merge::Args),
     /// Print a completion script for a shell
@@ -93,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::run(args, global),
         Command::Normalize(args) => normalize::run(args, global),
         Command::Digest(args) => digest::run(args, global),
+        Command::Build(args) => build::run(args, global),
+        Command::Rebuild(args) => rebuild::run(args, global),
         Command::Merge(args) => merge::run(args, global),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

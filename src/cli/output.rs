@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     escape::escape,
     location::Location,
-    report::{Output, Style},
+    report::{FORMATS, Format, Output, Style},
 };
 
 /// Runs `write` on a buffered standard output.
@@ -30,9 +30,7 @@ pub(super) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Re
 /// # Errors
 /// A usage error if a file is named twice, or what creating one fails with.
 pub(super) fn outputs(reporting: &Reporting, global: &Global) -> Result<Vec<Output<'static>>> {
-    let out = BufWriter::with_capacity(64 << 10, io::stdout());
-    let (format, at) = (reporting.format, Location::new("standard output"));
-    let mut outputs = vec![Output { format, style: style(global), out: Box::new(out), at }];
+    let mut outputs = vec![on_stdout(reporting.format, global)];
     let mut seen = HashSet::new();
     for (format, file) in reporting.files() {
         let at = Location::new(file.as_os_str().as_encoded_bytes());
@@ -44,6 +42,16 @@ pub(super) fn outputs(reporting: &Reporting, global: &Global) -> Result<Vec<Outp
         outputs.push(Output { format, style, out: Box::new(BufWriter::new(out)), at });
     }
     Ok(outputs)
+}
+
+/// A report for people on standard output.
+pub(super) fn text(global: &Global) -> Output<'static> {
+    on_stdout(&FORMATS[0], global)
+}
+
+fn on_stdout(format: &'static Format, global: &Global) -> Output<'static> {
+    let out = BufWriter::with_capacity(64 << 10, io::stdout());
+    Output { format, style: style(global), out: Box::new(out), at: Location::new("standard output") }
 }
 
 /// A path as people and reports see it.

@@ -218,9 +218,8 @@ impl Run<'_> {
         let all = graph.index.entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
         let unused = all.count().saturating_sub(referred.len());
         documents.ledger.change("archive.unreferenced", layout::ARCHIVE, unused as u64);
-        let canonical = source
-            .raw_file()
-            .is_some_and(|file| archive::is_canonical(source.bytes(file), graph.index));
+        let canonical =
+            source.raw_file().is_some_and(|file| archive::is_canonical(source.bytes(file), graph.index));
         // Files that keep their content but not their name: docker-archives name layers in many ways.
         let kept = files.iter().filter_map(|(path, content)| match content {
             Content::Same(blob) => Some((path, graph.blob(*blob).entry?)),

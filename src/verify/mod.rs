@@ -32,6 +32,8 @@ pub struct Options {
     pub require_all: bool,
     /// SOURCE_DATE_EPOCH that nothing may be newer than.
     pub source_date_epoch: Option<i64>,
+    /// What an image has from its base image may be newer all the same.
+    pub newer_base: bool,
     /// What layers may hold.
     pub content: Content,
     /// Content that cannot be looked into (encrypted layers) does not fail.

@@ -5,6 +5,7 @@
 
 mod actions;
 mod build;
+mod build_cli;
 mod builder;
 mod checks_table;
 mod cli_help;
@@ -22,6 +23,7 @@ mod measure;
 mod mutation;
 mod normalize;
 mod policy;
+mod registry;
 mod reports;
 mod scale;
 mod stopping;

@@ -8,7 +8,7 @@ use super::{
 use crate::{escape::escape, image::Config, location::Location};
 
 /// Every image with its configuration and where that stands.
-fn configs<'c>(
+pub(super) fn configs<'c>(
     case: &'c Case<'_>,
 ) -> impl Iterator<Item = (&'c crate::image::Image, &'c Config, &'c Location)> {
     images(case).filter_map(|image| {
@@ -85,23 +85,4 @@ pub(super) fn platform(case: &Case<'_>) -> Vec<Hit> {
             (!(same && variant)).then(|| Hit::new(at.clone(), escape(detail.as_bytes())))
         })
         .collect()
-}
-
-pub(super) fn newer_than_epoch(case: &Case<'_>) -> Vec<Hit> {
-    let Some(epoch) = case.options.source_date_epoch else { return Vec::new() };
-    let mut hits = Vec::new();
-    for (_, config, at) in configs(case) {
-        let steps = config.history.iter().flatten().enumerate();
-        let times = steps.map(|(i, step)| (format!("/history/{i}/created"), step.created.as_deref()));
-        for (pointer, time) in times.chain([("/created".to_owned(), config.created.as_deref())]) {
-            let Some(time) = time else { continue };
-            let newer = time
-                .parse::<jiff::Timestamp>()
-                .map_or(true, |t| t > jiff::Timestamp::from_second(epoch).unwrap_or(jiff::Timestamp::MAX));
-            if newer {
-                hits.push(Hit::new(at.clone().pointer(pointer), escape(time.as_bytes())));
-            }
-        }
-    }
-    hits
 }

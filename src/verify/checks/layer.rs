@@ -157,15 +157,3 @@ pub(super) fn repeated(case: &Case<'_>) -> Vec<Hit> {
     }
     hits
 }
-
-pub(super) fn newer_than_epoch(case: &Case<'_>) -> Vec<Hit> {
-    layers(case)
-        .filter(|(_, facts)| facts.newer.count > 0)
-        .map(|(blob, facts)| {
-            let at = &case.graph.blob(blob).at;
-            let (name, time) = facts.newer.first.clone().unwrap_or_default();
-            let detail = format!("{} members, the first of {} s", facts.newer.count, time.secs);
-            Hit::new(at.then(name), detail)
-        })
-        .collect()
-}

@@ -3,6 +3,7 @@
 mod blob;
 mod config;
 mod content;
+mod epoch;
 mod expect;
 mod layer;
 mod views;
@@ -73,7 +74,7 @@ checks! {
     "config.platform" Warning Documents config::platform, has_config,
         "the configuration names another platform than the index, or none"
         "a reader that chooses by the index runs the wrong image"
-    "config.newer-than-epoch" Error Documents config::newer_than_epoch, has_epoch,
+    "config.newer-than-epoch" Error Documents epoch::config_newer, has_epoch,
         "the configuration holds a time newer than SOURCE_DATE_EPOCH"
         "the next build will have another one"
     "layer.media-type" Warning Layers layer::media_type, has_layers,
@@ -103,7 +104,7 @@ checks! {
     "layer.repeated" Note Documents layer::repeated, has_layers,
         "an image has one layer several times"
         "harmless; empty layers look like this"
-    "layer.newer-than-epoch" Error Layers layer::newer_than_epoch, has_epoch,
+    "layer.newer-than-epoch" Error Layers epoch::layers_newer, has_epoch,
         "a layer holds a file newer than SOURCE_DATE_EPOCH"
         "the next build will have another one: its timestamps were not rewritten"
     "content.forbidden" Error Layers content::forbidden, content::files_forbidden,

@@ -64,6 +64,9 @@ done
 case $mode in
 success | create-fails) cp "$world/fixture.tar" "$dest" ;;
 fails) : >"$dest"; exit 37 ;;
+alternates)
+    if [ -e "$world/first" ]; then cp "$world/fixture-2.tar" "$dest"; else cp "$world/fixture.tar" "$dest"; fi
+    touch "$world/first" ;;
 nothing) ;;
 empty) : >"$dest" ;;
 hangs)

@@ -2,7 +2,7 @@
 
 mod environment;
 #[cfg(unix)]
-mod fake;
+pub(crate) mod fake;
 mod plan;
 mod record;
 mod resolve;

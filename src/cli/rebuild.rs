@@ -1,0 +1,85 @@
+//! `rebuild`: a recorded build once more.
+
+use std::path::PathBuf;
+
+use super::{
+    args::Global,
+    build::runtime_parser,
+    built::{self, Built},
+    diff::parse_level,
+    exit::Outcome,
+    output, progress,
+};
+use crate::{
+    build::{BuildRecord, BuildRequest, Flags, RecordOnly},
+    error::{Error, Result},
+    location::Location,
+};
+
+/// Build again what a build record says, and compare the digest.
+///
+/// Nothing but the record and these options counts: no REPRO_* variable, no SOURCE_DATE_EPOCH. Where the image is
+/// another one, what differs is listed, the build context first. A record names the BuildKit image that is run and may
+/// hand it any argument: rebuild only what you would build.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// What `build --record` wrote
+    #[arg(value_name = "FILE.json")]
+    record: PathBuf,
+    /// Directory, or a git or http address
+    #[arg(value_name = "CONTEXT")]
+    context: String,
+    /// Where the image tarball goes
+    #[arg(short, long, value_name = "FILE", default_value = "image.tar")]
+    output: String,
+    /// Dockerfile, instead of the recorded one
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<String>,
+    /// Container runtime, instead of the recorded one
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
+    runtime: Option<String>,
+    /// Print the commands that would be run, and run nothing
+    #[arg(long)]
+    dry: bool,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
+    progress::stop_on_interrupt();
+    let at = Location::new(args.record.as_os_str().as_encoded_bytes());
+    let json =
+        std::fs::read(&args.record).map_err(|e| Error::io(at.clone(), "cannot read the build record", e))?;
+    let recorded = BuildRecord::parse(&json).map_err(|e| e.at(at.clone()))?;
+    if recorded.digest.is_none() {
+        return Err(Error::usage("the record has no digest to compare with").at(at));
+    }
+    let level = recorded.normalize.as_deref().map(parse_level).transpose().map_err(Error::usage)?;
+    let request = BuildRequest::resolve(&args.flags(&recorded)?, &RecordOnly)?;
+    built::announce(&request, global);
+    if args.dry {
+        return built::dry(&request, false);
+    }
+    let draft = built::record(&request, global)?;
+    let image = Built::make(&request, level, global)?;
+    let outcome = image.show(None, global)?;
+    let now = image.complete(draft, level);
+    if now.digest == recorded.digest {
+        output::stdout(|out| writeln!(out, "\nthe same image as recorded"))?;
+        return Ok(outcome);
+    }
+    let differences = recorded.differences(&now);
+    output::stdout(|out| built::write_differences(&differences, out))?;
+    Ok(Outcome::Bad)
+}
+
+impl Args {
+    fn flags(&self, recorded: &BuildRecord) -> Result<Flags> {
+        let flags = recorded.flags(&self.context)?;
+        Ok(Flags {
+            runtime: self.runtime.clone().or(flags.runtime),
+            file: self.file.clone().or(flags.file),
+            output: Some(self.output.clone()),
+            leave_out: vec![self.record.to_string_lossy().into_owned(), built::second(&self.output)],
+            ..flags
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! Digests of published images: against Debian's docker-registry with images that skopeo pushed, and against a made-up
+//! registry where a real one would not misbehave.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use crate::support::{Tool, digest, fixtures, tool};
+
+const TINY: &str = "good/tiny-skopeo19-oci-archive.tar";
+const MULTI: &str = "good/bk31-oci-multi-rw0.tar";
+const USER: &str = "lab";
+const PASSWORD: &str = "s3cret:word";
+/// python3 -c "import crypt; print(crypt.crypt('s3cret:word', '\$2b\$05\$abcdefghijklmnopqrstuu'))"
+const HASH: &str = "$2b$05$abcdefghijklmnopqrstuu2JDQLR7mbHhdpill4/jMLDoVbsBhlUi";
+
+/// A registry that runs until the test ends.
+struct Registry {
+    process: Child,
+    directory: tempfile::TempDir,
+    host: String,
+    skopeo: Tool,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Registry {
+    /// Starts one, if it and skopeo are installed; `private` asks for USER and PASSWORD.
+    fn start(private: bool) -> Option<Registry> {
+        let (server, skopeo) = (tool("docker-registry")?, tool("skopeo")?);
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut config = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
+            root.join("storage").display()
+        );
+        if private {
+            fs::write(root.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
+            config += &format!(
+                "auth:\n  htpasswd:\n    realm: lab\n    path: {}\n",
+                root.join("htpasswd").display()
+            );
+        }
+        fs::write(root.join("config.yml"), config).unwrap();
+        let mut command = server.command();
+        command.arg("serve").arg(root.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut registry = Registry { process: command.spawn().unwrap(), directory, host, skopeo };
+        while TcpStream::connect(&registry.host).is_err() {
+            assert_eq!(registry.process.try_wait().unwrap(), None, "the registry ended");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Some(registry)
+    }
+
+    fn reference(&self, name: &str) -> String {
+        format!("{}/{name}", self.host)
+    }
+
+    fn push(&self, fixture: &str, name: &str) {
+        let from = format!("oci-archive:{}", fixtures(fixture).display());
+        let to = format!("docker://{}", self.reference(name));
+        let login = format!("--dest-creds={USER}:{PASSWORD}");
+        self.skopeo.run([
+            "--insecure-policy",
+            "copy",
+            "--all",
+            "--dest-tls-verify=false",
+            &login,
+            &from,
+            &to,
+        ]);
+    }
+
+    /// The document under a name, as skopeo gets it.
+    fn raw(&self, name: &str) -> String {
+        let reference = format!("docker://{}", self.reference(name));
+        self.skopeo.run(["inspect", "--tls-verify=false", "--raw", &reference])
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        run(self.directory.path(), args)
+    }
+}
+
+/// The program, with a Docker configuration of the test's own.
+fn run(home: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
+    command.args(args).env("DOCKER_CONFIG", home).env("HOME", home);
+    command.env("PATH", format!("{}:/usr/bin:/bin", home.display()));
+    command.output().unwrap()
+}
+
+/// What it printed; it must succeed.
+#[track_caller]
+fn line(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap().trim_end().to_owned()
+}
+
+#[track_caller]
+fn fails(output: &Output, code: i32, why: &str) {
+    let errors = [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes)).concat();
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(errors.contains(why), "{errors}\nhas no {why}");
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_published_image_has_the_digests_that_skopeo_sees() {
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let reference = registry.reference("lab/tiny:1");
+    let raw = registry.raw("lab/tiny:1");
+    let manifest = digest("sha256", raw.as_bytes());
+    assert_eq!(line(&registry.run(&["digest", &reference])), manifest);
+    assert_eq!(line(&registry.run(&["digest", &format!("docker://{reference}")])), manifest);
+    assert_eq!(
+        line(&registry.run(&["digest", &registry.reference(&format!("lab/tiny@{manifest}"))])),
+        manifest
+    );
+    let config = json(&raw)["config"]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(line(&registry.run(&["digest", "--rung=config", &reference])), config);
+    fails(&registry.run(&["digest", "--rung=index", &reference]), 2, "no index");
+    fails(&registry.run(&["digest", "--rung=layer", &reference]), 2, "does not tell the layer digest");
+
+    fails(&registry.run(&["digest", &registry.reference("lab/tiny:2")]), 2, "lab/tiny:2");
+    fails(&registry.run(&["digest", &registry.reference("lab/nothing:1")]), 2, "lab/nothing:1");
+}
+
+#[test]
+fn a_platform_of_an_index_is_chosen() {
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(MULTI, "lab/multi:1");
+    let reference = registry.reference("lab/multi:1");
+    let raw = registry.raw("lab/multi:1");
+    let index = digest("sha256", raw.as_bytes());
+    assert_eq!(line(&registry.run(&["digest", &reference])), index);
+    assert_eq!(line(&registry.run(&["digest", "--rung=index", &reference])), index);
+    for manifest in json(&raw)["manifests"].as_array().unwrap() {
+        let platform = format!("linux/{}", manifest["platform"]["architecture"].as_str().unwrap());
+        let own = manifest["digest"].as_str().unwrap();
+        let ask = |more: &[&str]| {
+            line(&registry.run(&[&["digest", "--platform", &platform], more, &[&reference]].concat()))
+        };
+        assert_eq!(ask(&[]), own);
+        let config = json(&registry.raw(&format!("lab/multi@{own}")))["config"]["digest"].clone();
+        assert_eq!(ask(&["--rung=config"]), config.as_str().unwrap());
+    }
+    fails(&registry.run(&["digest", "--rung=config", &reference]), 2, "linux/arm64");
+    fails(&registry.run(&["digest", "--platform=linux/s390x", &reference]), 2, "linux/arm64");
+}
+
+#[test]
+fn a_published_image_is_what_a_tarball_is_compared_with() {
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let reference = registry.reference("lab/tiny:1");
+    let fixture = |name: &str| fixtures(name).to_str().unwrap().to_owned();
+    let (same, other) = (fixture("good/tiny-bk-docker-rw0.tar"), fixture("good/tiny-bk-docker-plain.tar"));
+    line(&registry.run(&["verify", "--expect", &reference, &same]));
+    fails(&registry.run(&["verify", "--expect", &reference, &other]), 1, "expect");
+    let analyze = |file: &str| registry.run(&["analyze", "--expected-image-digest", &reference, file]);
+    assert!(line(&analyze(&same)).contains("✅ Image digest matches abdc25f52195"));
+    fails(&analyze(&other), 1, "does not have the expected digest");
+    let missing = registry.reference("lab/tiny:2");
+    fails(&registry.run(&["verify", "--expect", &missing, &same]), 2, &missing);
+}
+
+#[test]
+fn passwords_come_from_dockers_configuration_or_its_helper() {
+    let Some(registry) = Registry::start(true) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let reference = registry.reference("lab/tiny:1");
+    let home = registry.directory.path();
+    let configure = |text: serde_json::Value| fs::write(home.join("config.json"), text.to_string()).unwrap();
+    let asked = || registry.run(&["digest", &reference]);
+    let published = "sha256:abdc25f521957cd674f46314e21ae37ca786b26fef8ae1b5900e093a06cab2ae";
+
+    fails(&asked(), 2, &reference);
+    let encoded = |password: &str| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"))
+    };
+    configure(serde_json::json!({"auths": {&registry.host: {"auth": encoded(PASSWORD)}}}));
+    assert_eq!(line(&asked()), published);
+    configure(serde_json::json!({"auths": {&registry.host: {"auth": encoded("wrong")}}}));
+    fails(&asked(), 2, &reference);
+
+    let helper = home.join("docker-credential-lab");
+    let answer = serde_json::json!({"ServerURL": registry.host, "Username": USER, "Secret": PASSWORD});
+    let asked_for = home.join("asked-for");
+    fs::write(&helper, format!("#!/bin/sh\ncat >'{}'\necho '{answer}'\n", asked_for.display())).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    configure(serde_json::json!({"credHelpers": {&registry.host: "lab"}}));
+    assert_eq!(line(&asked()), published);
+    assert_eq!(fs::read_to_string(&asked_for).unwrap().trim(), registry.host);
+    fs::write(&helper, "#!/bin/sh\necho 'locked' >&2\nexit 1\n").unwrap();
+    fails(&asked(), 2, "credentials");
+}
+
+/// A manifest as a registry would have it.
+const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:0d12b6846fe300000000000000000000000000000000000000000000000000ab","size":2},"layers":[]}"#;
+
+/// Answers every manifest request with [`MANIFEST`], to those who fetched a token first. Returns its address; the
+/// request lines it sees are noted.
+fn token_registry() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let (own, noted) = (host.clone(), Arc::clone(&requests));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            answer(stream.unwrap(), &own, &noted);
+        }
+    });
+    (host, requests)
+}
+
+fn answer(mut stream: TcpStream, host: &str, noted: &Mutex<Vec<String>>) {
+    let head: Vec<String> = BufReader::new(stream.try_clone().unwrap().take(1 << 16))
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let Some(request) = head.first() else { return };
+    noted.lock().unwrap().push(request.clone());
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let allowed = head.iter().any(|line| line.eq_ignore_ascii_case("authorization: Bearer the-token"));
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    let (status, kind, body) = match path {
+        path if path.starts_with("/token") => ("200 OK", "application/json", r#"{"token":"the-token"}"#),
+        path if allowed && path.contains("/manifests/") => ("200 OK", manifest, MANIFEST),
+        _ => ("401 Unauthorized", "application/json", "{}"),
+    };
+    let body_sent = if request.starts_with("HEAD ") { "" } else { body };
+    let challenge = format!("Www-Authenticate: Bearer realm=\"http://{host}/token\",service=\"lab\"");
+    let reply = format!(
+        "HTTP/1.1 {status}\r\n{challenge}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body_sent}",
+        body.len()
+    );
+    // Who hangs up early has seen enough.
+    let _ = stream.write_all(reply.as_bytes());
+}
+
+#[test]
+fn a_registry_that_wants_a_token_gets_one() {
+    let (host, requests) = token_registry();
+    let home = tempfile::tempdir().unwrap();
+    let output = run(home.path(), &["digest", &format!("{host}/lab/x:1")]);
+    assert_eq!(line(&output), digest("sha256", MANIFEST.as_bytes()));
+    let requests = requests.lock().unwrap();
+    let token = requests.iter().find(|request| request.contains("/token?")).unwrap();
+    assert!(token.contains("service=lab") && token.contains("lab%2Fx") || token.contains("lab/x"), "{token}");
+}
+
+#[test]
+fn a_registry_that_gives_other_bytes_than_asked_for_is_not_believed() {
+    let (host, _) = token_registry();
+    let home = tempfile::tempdir().unwrap();
+    let asked = |digest: &str| run(home.path(), &["digest", &format!("{host}/lab/x@{digest}")]);
+    let honest = digest("sha256", MANIFEST.as_bytes());
+    assert_eq!(line(&asked(&honest)), honest);
+    fails(&asked(&digest("sha256", b"something else")), 2, "digest");
+}
+
+#[test]
+fn nobody_there_is_said_with_the_reference() {
+    let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let reference = format!("{host}/lab/x:1");
+    fails(&run(home.path(), &["digest", &reference]), 2, &reference);
+}
