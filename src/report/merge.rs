@@ -53,8 +53,8 @@ impl<R: BufRead + Seek> Merge<R> {
         }
         let Some(first) = first else { return Err(Error::usage("nothing to merge")) };
         let count = first.shard.map_or(1, |shard| shard.count);
-        let missing: Vec<String> =
-            (1..=count).filter(|number| !shards.contains_key(number)).map(|n| n.to_string()).collect();
+        let missing = (1..=count).filter(|number| !shards.contains_key(number)).take(20);
+        let missing: Vec<String> = missing.map(|number| number.to_string()).collect();
         if !missing.is_empty() {
             return Err(Error::usage(format!("missing of {count} shards: {}", missing.join(", "))));
         }
