@@ -41,13 +41,13 @@ impl<R: BufRead + Seek> Merge<R> {
         let mut positions = BTreeSet::new();
         for part in &mut parts {
             let header = part.header()?;
-            let shard = header.shard.map_or(1, |shard| shard.number);
-            if let Some(other) = shards.insert(shard, part.at.clone()) {
-                return Err(part.wrong(format!("the same shard as {other}")));
-            }
             match &first {
                 Some(first) => fits(first, &header).map_err(|why| part.wrong(why))?,
                 None => first = Some(header.clone()),
+            }
+            let shard = header.shard.map_or(1, |shard| shard.number);
+            if let Some(other) = shards.insert(shard, part.at.clone()) {
+                return Err(part.wrong(format!("the same shard as {other}")));
             }
             part.check(&header, &mut positions)?;
         }

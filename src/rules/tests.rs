@@ -1,3 +1,5 @@
+//! The rules: their table, their order, their laws.
+
 use std::collections::BTreeSet;
 
 use super::*;

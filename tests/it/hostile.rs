@@ -320,7 +320,7 @@ fn real_layers_raise_no_warning() {
                 count += 1;
                 let (seen, _) = walk(&archive);
                 // umoci insert writes layers without padding and end marker.
-                let by_umoci = |id: &str| name.contains("umoci") && id == "tar.truncated-padding";
+                let by_umoci = |id: &str| name.contains("umoci") && id == "truncated-padding";
                 for id in seen
                     .anomalies
                     .iter()

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["measure", "stack"],
     &["ladder", "build", "registry"],
     &["verify"],
-    &["inspect"],
+    &["inspect", "policy", "shard"],
     &["diff", "normalize"],
     &["report"],
     &["cli"],
@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
 /// Modules that may use only a few, whatever the layers say.
 const ONLY: &[(&str, &[&str])] = &[
     ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest"]),
-    ("rules", &["grade", "json", "tar", "image", "digest", "stack"]),
+    ("rules", &["error", "escape", "grade", "json", "tar", "image", "digest", "stack"]),
 ];
 
 /// Where another crate may be named.
@@ -35,11 +35,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tempfile", &["archive", "normalize", "build", "cli"]),
     ("sha2", &["digest"]),
     ("zlib_rs", &["codec"]),
-    ("zstd", &["codec"]),
+    ("zstd", &["codec", "cli"]),
     ("bzip2", &["codec"]),
     ("lzma_rust2", &["codec"]),
     ("crc32fast", &["codec"]),
-    ("base64", &["image"]),
+    ("base64", &["image", "normalize", "report"]),
     ("rayon", &["measure", "codec"]),
     ("globset", &["verify", "diff", "cli", "report"]),
     ("clap", &["cli"]),
@@ -75,7 +75,7 @@ fn sources() -> Vec<SourceFile> {
                 let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
                 let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap();
                 let lines = before_tests.lines().map(|line| line.split("//").next().unwrap());
-                let code = if path.ends_with("/tests.rs") {
+                let code = if ["/tests.rs", "/testing.rs"].iter().any(|name| path.ends_with(name)) {
                     String::new()
                 } else {
                     lines.collect::<Vec<_>>().join("\n")
@@ -181,7 +181,8 @@ fn only_the_command_line_prints_and_exits() {
     let mut wrong = Vec::new();
     for file in sources().iter().filter(|file| !matches!(file.module.as_str(), "cli" | "main")) {
         for word in ["println!", "print!", "eprintln!", "eprint!", "process::exit", "stdout()", "stderr()"] {
-            if file.code.contains(word) {
+            // Asking whether there is a terminal prints nothing.
+            if file.code.replace(&format!("{word}.is_terminal()"), "").contains(word) {
                 wrong.push(format!("{} says {word}", file.path));
             }
         }

@@ -128,13 +128,15 @@ fn damage_is_found_at_the_same_place_for_every_number_of_threads() {
     let end = |bytes: &mut Vec<u8>| bytes.extend_from_slice(b"not padding");
     let damages: [fn(&mut Vec<u8>); 3] = [middle, cut, end];
     for packing in [Packing::Gzip, Packing::Zstd] {
-        for damage in damages {
+        // A zstd frame without a checksum may decode to something else: its diff_id tells, not its decoder.
+        let first = usize::from(packing == Packing::Zstd);
+        for (number, damage) in damages.into_iter().enumerate().skip(first) {
             let layer = Layer::new(&members(4)).pack(packing).blob(damage);
             let source = source(ImageBuilder::good().layers(vec![layer]).tar());
             let facts = same_for_all_thread_counts(&source, &Limits::default());
             let mut layers = facts.blobs.values().filter_map(|blob| blob.layer.as_ref());
             let layer =
-                layers.find(|layer| matches!(layer.fault, Some(LayerFault::Decode(_)))).expect("a fault");
+                layers.find(|layer| matches!(layer.fault, Some(LayerFault::Decode(_)))).unwrap_or_else(|| panic!("damage {number} of {packing:?} is no fault"));
             assert!(layer.diff_ids.is_empty());
         }
     }

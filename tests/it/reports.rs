@@ -107,8 +107,13 @@ fn sarif_schema() -> Validator {
     let schema = std::fs::read(manifest.with_file_name("src").join("schema.json")).unwrap();
     let mut schema: Value = serde_json::from_slice(&schema).unwrap();
     // This one pattern of the published schema is no regular expression; we write no language.
-    let language = &mut schema["definitions"]["run"]["properties"]["language"];
-    assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+    let mut removed = 0;
+    for definition in schema["definitions"].as_object_mut().unwrap().values_mut() {
+        if let Some(language) = definition.pointer_mut("/properties/language").and_then(Value::as_object_mut) {
+            removed += usize::from(language.remove("pattern").is_some());
+        }
+    }
+    assert!(removed > 0);
     jsonschema::validator_for(&schema).unwrap()
 }
 

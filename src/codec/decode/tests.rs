@@ -1,3 +1,5 @@
+//! The decoders on good, damaged and misleading blobs.
+
 use std::io::{Read, Write};
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The encoders: one input, one output, whatever the chunking, the threads and the processor.
+
 use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};

@@ -1,3 +1,5 @@
+//! Who made a blob, told of blobs whose maker is known.
+
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
