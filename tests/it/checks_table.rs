@@ -156,6 +156,13 @@ fn member_cases() -> Vec<Case> {
         one("tar.gnu-prefix", gnu(file()).patch(345, *b"prefix")),
         one("tar.gnu-real-size", gnu(file()).patch(483, *b"00000000007\0")),
         one("tar.stray-prefix", file().patch(257, [0; 8]).patch(345, *b"prefix")),
+        case(
+            "tar.gnu-real-size",
+            oci().layers(vec![Layer::of_tar(
+                tar(&[gnu(file()).patch(483, *b"00000000007\0")]),
+                Packing::Plain,
+            )]),
+        ),
         one("tar.pax-duplicate-key", file().pax("comment", "a").pax("comment", "b")),
         case("tar.pax-repeated", of_members(&[pax("13 comment=x\n"), file().pax("comment", "y")])),
         one("tar.pax-empty", file().pax("path", "")),
