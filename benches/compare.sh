@@ -35,8 +35,11 @@ group() {
         for ((i = 0; i < ${#names[@]}; i += 2)); do
             name=${names[i]} command=${names[i + 1]}
             have "${command%% *}" || continue
-            { time bash -c "exec $command" >/dev/null 2>"$results/errors" </dev/null; } 2>"$results/time" ||
-                echo "$name: exit code $?: $(head -c 300 "$results/errors")" >&2
+            # A command that fails has no time.
+            if ! { time bash -c "exec $command" >/dev/null 2>"$results/errors" </dev/null; } 2>"$results/time"; then
+                echo "$name failed: $(head -c 300 "$results/errors")" >&2
+                continue
+            fi
             # The first round warms up.
             if ((round > 0)); then cat "$results/time" >>"$results/$name"; fi
         done
@@ -57,7 +60,7 @@ ratio() {
 
 # seconds MEASURE NAME: the median.
 seconds() {
-    [[ -f $results/$2 ]] || return 0
+    [[ -f $results/$2 ]] || { echo 0 && return; }
     awk -v measure="$1" '{ print measure == "wall" ? $1 : $2 + $3 }' "$results/$2" | median
 }
 
@@ -88,7 +91,7 @@ group many "$ours verify many" many-one "$ours -j1 verify many"
 pigz -dc medium/0.gz medium/1.gz >medium.raw
 group normalize "$ours normalize --sde 0 --level canonical -o normalized.tar medium.tar" pigz-6 "pigz -6 -p2 -c medium.raw"
 rm -f medium.raw normalized.tar
-group crowd "$ours digest crowd.tar"
+group crowd "$ours verify --only document.* crowd.tar"
 group start "$ours digest small.tar"
 forget() { dd of=one-plain.tar oflag=nocache conv=notrunc,fdatasync count=0 status=none; }
 export -f forget
@@ -117,11 +120,12 @@ table() {
     echo "| figure | measured | goal |"
     echo "|---|---|---|"
     awk -v wall="$(seconds wall mixed)" -v cpu="$(seconds cpu mixed)" \
-        'BEGIN { printf "| 8 gzip layers: wall over own CPU time | %.2f | ≤ 0.55 |\n", wall / cpu }'
+        'BEGIN { if (cpu > 0) printf "| 8 gzip layers: wall over own CPU time | %.2f | ≤ 0.55 |\n", wall / cpu }'
     echo "| \`digest\` of a 7 KB archive, the whole process, wall | $(seconds wall start) s | ≤ 0.005 s |"
     awk -v crowd="$(seconds wall crowd)" -v start="$(seconds wall start)" 'BEGIN {
-        printf "| `digest` of an archive of 100,000 entries, less start-up | %.1f million entries/s | ≥ 2 |\n",
-            0.1 / (crowd - start) }'
+        if (crowd > start)
+            printf "| documents of an archive of 100,000 entries, less start-up | %.1f million entries/s | ≥ 2 |\n",
+                0.1 / (crowd - start) }'
     echo "| peak memory, one gzip layer | $(rss "$ours" verify one-gzip.tar) | ≤ 64 MiB |"
     echo "| peak memory, one plain layer | $(rss "$ours" verify one-plain.tar) | ≤ 64 MiB |"
     echo "| peak memory, 8 gzip layers | $(rss "$ours" verify mixed.tar) | ≤ 128 MiB |"
