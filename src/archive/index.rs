@@ -212,10 +212,12 @@ impl<'a> EntryIndex<'a> {
     /// `release` hears which bytes were read.
     fn walk(&mut self, bytes: &[u8], limits: &Limits, release: impl Fn(Range<usize>)) {
         let mut walker = Walker::new(limits);
-        for (number, window) in bytes.chunks(WINDOW).enumerate() {
+        let mut start = 0;
+        for window in bytes.chunks(WINDOW) {
             walker.feed(window, self);
-            let start = number * WINDOW;
-            release(start..start + window.len());
+            let end = window.len().saturating_add(start);
+            release(start..end);
+            start = end;
             // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be
             // huge.
             if walker.is_over_and_empty() {

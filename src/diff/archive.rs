@@ -77,8 +77,11 @@ pub(super) fn compare(left: &Side<'_>, right: &Side<'_>) -> Vec<Change> {
     changes
 }
 
+/// A field's name, and how to show it.
+type Shown = (&'static str, fn(&Member) -> Option<String>);
+
 /// Values of an outer tar's member headers, of which each side has a set.
-const FIELDS: &[(&str, fn(&Member) -> Option<String>)] = &[
+const FIELDS: &[Shown] = &[
     ("members' times", |m| Some(show::time(m.mtime))),
     ("members' modes", |m| Some(format!("{:04o}", m.mode))),
     ("members' owners", |m| {

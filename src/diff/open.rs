@@ -277,11 +277,14 @@ fn narrow(side: &mut Chosen<'_>, other: &Chosen<'_>) {
     }
 }
 
+/// What tells which images belong together: kind, platform, first name.
+type ImageKey = (u8, Option<Platform>, Option<String>);
+
 /// Which images belong together: those of one platform and name, then those of one platform, then in their order.
 fn pair_images(left: &[&Image], right: &[&Image]) -> Pairs {
     let mut pairing = Pairing::new(left.len(), right.len());
     let kind = |image: &Image| image.kind as u8;
-    let keys = |images: &[&Image], name: bool| -> Vec<Option<(u8, Option<Platform>, Option<String>)>> {
+    let keys = |images: &[&Image], name: bool| -> Vec<Option<ImageKey>> {
         let key = |image: &&Image| {
             let first = image.names.first().cloned().filter(|_| name);
             (!name || first.is_some()).then(|| (kind(image), image.platform.clone(), first))

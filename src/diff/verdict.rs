@@ -1,7 +1,10 @@
 //! The answer: whether two inputs are the same, and if not, what would make them so.
 
 use super::{Diff, Relation, cause::Cause};
-use crate::rules::{Level, Scope};
+use crate::{
+    digest::Digest,
+    rules::{Level, Scope},
+};
 
 /// The answer in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +129,7 @@ pub(super) fn verdict(diff: &Diff, identical: bool, merged: bool) -> Verdict {
 pub(super) fn same_images(diff: &Diff) -> bool {
     diff.images.iter().all(|image| {
         let (Some(left), Some(right)) = (&image.left, &image.right) else { return false };
-        let same = |left, right| left == right && left != None;
+        let same = |left: Option<Digest>, right: Option<Digest>| left.is_some() && left == right;
         let by_manifest = left.ladder.manifest.is_some() && right.ladder.manifest.is_some();
         let layers = image.layers.iter().all(|layer| match layer.relation {
             Relation::Same => true,

@@ -120,7 +120,8 @@ fn row(input: &Input, style: &Style) -> [String; 6] {
     ]
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests {
     use super::*;
 

@@ -131,10 +131,10 @@ fn member_cases() -> Vec<Case> {
         case("tar.truncated-body", truncated(1024 + 512 + 300)),
         case(
             "tar.zero-block-inside",
-            of_tar([open_end(&[file()]), zero.clone(), tar(&[d.clone()])].concat()),
+            of_tar([open_end(&[file()]), zero.clone(), tar(std::slice::from_ref(&d))].concat()),
         ),
         case("tar.extension-without-member", of_members(&[file(), pax("13 comment=x\n")])),
-        case("tar.archive-after-end", of_tar([tar(&[file()]), tar(&[d.clone()])].concat())),
+        case("tar.archive-after-end", of_tar([tar(&[file()]), tar(std::slice::from_ref(&d))].concat())),
         case(
             "tar.pax-size-before-gnu",
             of_members(&[pax("9 size=4\n"), gnu_long(b'L', "long\0"), Member::file("a", "one\n")]),
@@ -400,7 +400,7 @@ fn own_cases() -> Vec<Case> {
     let repeated = vec![Layer::new(&[file()]); 2];
     let deep = (0..128).map(|i| Layer::new(&[Member::file(format!("{i}"), "")])).collect();
     let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
-    let opaque = Layer::of_tar((0..2000_u32).map(|i| (i * i >> 3) as u8).collect(), Packing::Plain);
+    let opaque = Layer::of_tar((0..2000_u32).map(|i| ((i * i) >> 3) as u8).collect(), Packing::Plain);
     let gone = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     vec![
         case(

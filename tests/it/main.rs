@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module for each subject, `support` for what they share.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says aloud what it skips and counts")]
 #![allow(unreachable_pub, reason = "nothing is outside a test binary")]
 
 mod actions;
