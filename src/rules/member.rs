@@ -1,7 +1,7 @@
 //! Rules about fields of a layer's members.
 
 use super::Context;
-use crate::tar::{Dialect, Kind, Member, Timestamp, XATTR_PREFIX};
+use crate::tar::{Dialect, Kind, Member, Record, Timestamp, XATTR_PREFIX, is_header_field};
 
 /// Brings some fields of a member to their canonical form.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,8 @@ pub(super) const DIALECT: MemberCanon = MemberCanon {
     },
     same: |a, b| {
         let hidden = |member: &Member| -> Vec<_> {
-            member.records.iter().filter(|(key, _)| !is_visible(key)).cloned().collect()
+            let lost = |(key, _): &&Record| !is_visible(key) && !is_header_field(key);
+            member.records.iter().filter(lost).cloned().collect()
         };
         // Plain ustar is what a PAX member without records is written as.
         let plain = |member: &Member| matches!(member.dialect, Dialect::Ustar | Dialect::Pax);

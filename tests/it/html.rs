@@ -106,7 +106,10 @@ fn a_diff_shows_verdict_changes_and_texts_and_hostile_names_stay_text() {
     let Some(shown) = dom(&page) else { return };
     assert!(shown.contains("<h1>Different</h1>") && shown.contains("layer.mtime"), "{shown}");
     assert!(shown.contains("<input type=\"search\" class=\"filter\""), "{shown}");
-    assert!(shown.contains("<td class=\"fail\">&lt;b&gt;old</td><td class=\"pass\">&lt;b&gt;new</td>"), "{shown}");
+    assert!(
+        shown.contains("<td class=\"fail\">&lt;b&gt;old</td><td class=\"pass\">&lt;b&gt;new</td>"),
+        "{shown}"
+    );
     assert!(shown.contains("&lt;img src=x onerror=") && !shown.contains("<img"), "{shown}");
     assert_eq!(shown.matches("<script").count(), 1, "{shown}");
 }
