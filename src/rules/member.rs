@@ -1,7 +1,7 @@
 //! Rules about fields of a layer's members.
 
 use super::Context;
-use crate::tar::{Dialect, Kind, Member, Record, Timestamp, XATTR_PREFIX, is_header_field};
+use crate::tar::{self, Dialect, Kind, Member, Timestamp, XATTR_PREFIX};
 
 /// Brings some fields of a member to their canonical form.
 #[derive(Clone, Copy, Debug)]
@@ -100,14 +100,15 @@ pub(super) const DIALECT: MemberCanon = MemberCanon {
         member.dialect = Dialect::Pax;
         member.records.retain(|(key, _)| is_visible(key));
     },
+    // Records that only repeat a field are written, or not, as the field needs them: what counts is the header that
+    // comes of it.
     same: |a, b| {
-        let hidden = |member: &Member| -> Vec<_> {
-            let lost = |(key, _): &&Record| !is_visible(key) && !is_header_field(key);
-            member.records.iter().filter(lost).cloned().collect()
-        };
-        // Plain ustar is what a PAX member without records is written as.
         let plain = |member: &Member| matches!(member.dialect, Dialect::Ustar | Dialect::Pax);
-        (a.dialect == b.dialect || plain(a) && plain(b)) && hidden(a) == hidden(b)
+        let alike = a.dialect == b.dialect || plain(a) && plain(b);
+        alike && a.records == b.records || {
+            let other = Member { dialect: b.dialect, records: b.records.clone(), ..a.clone() };
+            matches!((tar::encode(a), tar::encode(&other)), (Ok(a), Ok(other)) if a == other)
+        }
     },
 };
 

@@ -135,8 +135,9 @@ fn damage_is_found_at_the_same_place_for_every_number_of_threads() {
             let source = source(ImageBuilder::good().layers(vec![layer]).tar());
             let facts = same_for_all_thread_counts(&source, &Limits::default());
             let mut layers = facts.blobs.values().filter_map(|blob| blob.layer.as_ref());
-            let layer =
-                layers.find(|layer| matches!(layer.fault, Some(LayerFault::Decode(_)))).unwrap_or_else(|| panic!("damage {number} of {packing:?} is no fault"));
+            let layer = layers
+                .find(|layer| matches!(layer.fault, Some(LayerFault::Decode(_))))
+                .unwrap_or_else(|| panic!("damage {number} of {packing:?} is no fault"));
             assert!(layer.diff_ids.is_empty());
         }
     }

@@ -109,7 +109,8 @@ fn sarif_schema() -> Validator {
     // This one pattern of the published schema is no regular expression; we write no language.
     let mut removed = 0;
     for definition in schema["definitions"].as_object_mut().unwrap().values_mut() {
-        if let Some(language) = definition.pointer_mut("/properties/language").and_then(Value::as_object_mut) {
+        if let Some(language) = definition.pointer_mut("/properties/language").and_then(Value::as_object_mut)
+        {
             removed += usize::from(language.remove("pattern").is_some());
         }
     }
