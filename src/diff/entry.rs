@@ -10,7 +10,7 @@ use crate::{
     measure::ListedMember,
     rules::{Canon, Context, MemberCanon, RULES},
     stack,
-    tar::{Dialect, Kind, Member, XATTR_PREFIX},
+    tar::{Dialect, Kind, Member, XATTR_PREFIX, is_header_field},
 };
 
 /// One field of an entry.
@@ -37,6 +37,7 @@ const FIELDS: &[Field] = &[
     Field { name: "ctime", cause: Cause::Content, value: |m| m.ctime.map(show::time) },
     Field { name: "name", cause: Cause::Encoding, value: |m| Some(show::lossless(&m.name)) },
     Field { name: "dialect", cause: Cause::Encoding, value: |m| Some(dialect(m).to_owned()) },
+    Field { name: "unused fields", cause: Cause::Encoding, value: unused },
     Field {
         name: "sparse",
         cause: Cause::Encoding,
@@ -55,6 +56,16 @@ fn name(name: &[u8]) -> Option<String> {
 fn device(member: &Member) -> Option<String> {
     matches!(member.kind, Kind::CharDevice | Kind::BlockDevice)
         .then(|| format!("{},{}", member.devmajor, member.devminor))
+}
+
+/// A link target of what is no link, a device number of what is no device.
+fn unused(member: &Member) -> Option<String> {
+    let link = (!is_link(member) && !member.link.is_empty()).then(|| show::lossless(&member.link));
+    let numbers = (member.devmajor, member.devminor);
+    let numbers =
+        (device(member).is_none() && numbers != (0, 0)).then(|| format!("{},{}", numbers.0, numbers.1));
+    let words: Vec<String> = link.into_iter().chain(numbers).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// The dialect as far as it is a choice: a ustar member is a PAX member that needs no records, and whether it needs
@@ -81,7 +92,8 @@ pub(super) enum Depth {
 }
 
 /// Fields that only an archive has.
-const ARCHIVED: [&str; 6] = ["uname", "gname", "atime", "ctime", "name", "dialect"];
+const ARCHIVED: [&str; 8] =
+    ["uname", "gname", "atime", "ctime", "name", "dialect", "unused fields", "sparse"];
 
 /// What differs between two entries of one path.
 pub(super) fn compare(
@@ -95,7 +107,7 @@ pub(super) fn compare(
         changes.push(Change::new(Cause::Content, "data", show::data(left), show::data(right)));
     }
     let (l, r) = (&left.member, &right.member);
-    let applied = |name: &str| depth == Depth::Archived || !ARCHIVED.contains(&name) && name != "sparse";
+    let applied = |name: &str| depth == Depth::Archived || !ARCHIVED.contains(&name);
     for field in FIELDS.iter().filter(|field| applied(field.name)) {
         let (a, b) = ((field.value)(l), (field.value)(r));
         if a != b {
@@ -127,10 +139,6 @@ fn members() -> impl Iterator<Item = (&'static str, &'static MemberCanon)> {
     })
 }
 
-/// Records that only repeat a field which is compared on its own.
-const OF_FIELDS: [&[u8]; 10] =
-    [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"atime", b"ctime"];
-
 /// Extended attributes and other PAX records.
 fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mut Vec<Change>) {
     let value = |member: &Member, key: &[u8]| {
@@ -139,7 +147,7 @@ fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mu
     let mut keys: Vec<&[u8]> = l.records.iter().chain(&r.records).map(|(key, _)| key.as_slice()).collect();
     keys.sort_unstable();
     keys.dedup();
-    for key in keys.into_iter().filter(|key| !OF_FIELDS.contains(key) && !key.starts_with(b"GNU.sparse.")) {
+    for key in keys.into_iter().filter(|key| !is_header_field(key) && !key.starts_with(b"GNU.sparse.")) {
         let (a, b) = (value(l, key), value(r, key));
         if a == b {
             continue;

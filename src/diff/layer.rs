@@ -54,7 +54,7 @@ pub(super) fn streams(
     }
     diff.changes.extend(order(&pairs, l, r));
     let (a, b) = (framing(left), framing(right));
-    if a != b {
+    if a != b && !(is_in_records(left) && is_in_records(right)) {
         diff.changes.push(Change::new(Cause::Rule("layer.framing"), "end of the tar", a, b));
     }
     if diff.changes.is_empty() && diff.entries.is_empty() {
@@ -162,6 +162,15 @@ fn readable(facts: &LayerFacts) -> String {
         Some(LayerFault::Unpacked { limit }) => format!("unpacks to more than {limit} B"),
         Some(LayerFault::NotInspected) => "not at all".to_owned(),
     }
+}
+
+/// Whether the stream was padded to whole records, as GNU tar does: how much that takes follows from what is in it.
+fn is_in_records(facts: &LayerFacts) -> bool {
+    const RECORD: u64 = 20 * 512;
+    facts.outcome.is_some_and(|outcome| {
+        let bytes = outcome.bytes;
+        outcome.end == End::Marker && bytes.trailing < RECORD && bytes.total() % RECORD == 0
+    })
 }
 
 /// How the tar stream ends.

@@ -78,7 +78,7 @@ impl Page<'_> {
         let room = self.columns.saturating_sub(LABEL);
         let mut label = format!("{label:<LABEL$}");
         for line in wrap(text, room) {
-            writeln!(self.out, "{}{line}", self.paint.with("1", &label))?;
+            writeln!(self.out, "{}{}", self.paint.with("1", &label), line.trim_end())?;
             label = " ".repeat(LABEL);
         }
         Ok(())
@@ -241,7 +241,7 @@ impl Page<'_> {
 
     fn hint(&mut self, hint: &HintRecord, indent: &str) -> io::Result<()> {
         let room = self.columns.saturating_sub(indent.len() + 2);
-        for (i, line) in wrap(&format!("{}. {}", hint.why, hint.remedy), room).iter().enumerate() {
+        for (i, line) in wrap(&format!("{}; {}", hint.why, hint.remedy), room).iter().enumerate() {
             let mark = if i == 0 { "! " } else { "  " };
             writeln!(self.out, "{indent}{}", self.paint.with("36", &format!("{mark}{line}")))?;
         }
@@ -378,7 +378,7 @@ pub(super) fn advice(report: &DiffReport) -> Vec<String> {
         }
     }
     for (hint, path) in hints.iter().take(2) {
-        advice.push(format!("{path}: {}. {}", hint.why, hint.remedy));
+        advice.push(format!("{path}: {}; {}", hint.why, hint.remedy));
     }
     if let Some(remedy) = &report.remedy {
         advice.push(format!("repro-build normalize {} IN -o OUT, for both", remedy.arguments));

@@ -28,6 +28,7 @@ pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
 pub use outcome::{Bytes, End, Outcome};
+pub use pax::is_header_field;
 pub use walk::Walker;
 pub use write::{END, Unrepresentable, encode, encode_global};
 

@@ -28,7 +28,7 @@ pub(super) struct Records {
 }
 
 /// Whether a record with this keyword says something that the header block also says.
-pub(super) fn is_header_field(key: &[u8]) -> bool {
+pub fn is_header_field(key: &[u8]) -> bool {
     matches!(
         key,
         b"path"

@@ -111,6 +111,13 @@ fn one_planted_change_is_all_that_is_named() {
         ("type bits", image(&members()), with(1, |m| m.mode(0o100_644)), "layer.mode-type", "mode"),
         ("access time", image(&members()), with(1, |m| m.pax("atime", "1")), "layer.access-times", "atime"),
         ("dialect", image(&members()), with(1, |m| m.patch(257, *b"ustar  \0")), "layer.dialect", "dialect"),
+        (
+            "device of a file",
+            image(&members()),
+            with(1, |m| m.patch(329, *b"0000007\0")),
+            "layer.unused-fields",
+            "unused fields",
+        ),
         ("record", image(&members()), with(1, |m| m.pax("comment", "x")), "layer.dialect", "pax comment"),
         ("order", image(&members()), image(&swapped), "layer.order", "order, 1 entry elsewhere"),
         (

@@ -97,7 +97,9 @@ fn image(image: &ImageDiffRecord, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<section class=\"card\"><h2>Identity ladder <small>{title}</small></h2>")?;
     for (side, of) in [("A", &image.left), ("B", &image.right)] {
         let names = of.as_ref().map_or("no such image".to_owned(), |of| of.names.join(", "));
-        writeln!(out, "<p class=\"ref\">{side} {}</p>", quote(&names))?;
+        if !names.is_empty() {
+            writeln!(out, "<p class=\"ref\">{side} {}</p>", quote(&names))?;
+        }
     }
     writeln!(
         out,
@@ -222,7 +224,7 @@ struct Rows<'r> {
 
 impl Rows<'_> {
     fn entry(&mut self, place: &str, entry: &EntryRecord) -> io::Result<()> {
-        let hint = entry.hint.as_ref().map(|hint| format!("{}. {}", hint.why, hint.remedy));
+        let hint = entry.hint.as_ref().map(|hint| format!("{}; {}", hint.why, hint.remedy));
         entry.changes.iter().try_for_each(|change| self.row(place, &entry.path, change, hint.as_deref()))
     }
 
@@ -232,7 +234,7 @@ impl Rows<'_> {
             return Ok(());
         }
         self.written += 1;
-        let own = change.hint.as_ref().map(|hint| format!("{}. {}", hint.why, hint.remedy));
+        let own = change.hint.as_ref().map(|hint| format!("{}; {}", hint.why, hint.remedy));
         let hint = own.as_deref().or(hint).map(|hint| format!("<br><small>{}</small>", quote(hint)));
         let value = |value: &Option<String>| {
             value.as_ref().map(|value| quote(value).into_owned()).unwrap_or_default()
