@@ -3,8 +3,8 @@
 //! Knows bytes and compressed formats (RFC 1952, RFC 8878, the xz and bzip2 formats). Must not know tar, images,
 //! media types, digests or where the bytes came from.
 //!
-//! A new compression is one file in `decode/` and one row in [`CODECS`]; if we also write it, one file in
-//! `encode/` and one row in [`encode::ENCODERS`].
+//! A new compression is one file in `decode/` and one row in `CODECS`; if we also write it, one file in
+//! `encode/` and one row in `ENCODERS`.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Normalising: an image archive written anew, so that what differs between equal builds differs no more.
 //!
 //! From the bottom up: members → layer streams → configurations → manifests → indexes → outer archive. What no rule
-//! changes is copied byte for byte. Must not know terminals; which file the output goes to is [`output`]'s affair.
+//! changes is copied byte for byte. Must not know terminals; which file the output goes to is `output`'s affair.
 
 mod base;
 mod documents;

@@ -1,6 +1,6 @@
 //! Strict streaming decoders: one pass over a borrowed blob, every checksum checked, nothing left unread.
 //!
-//! Knows how decoders are driven and what they may answer. Each format has its own file; each implements [`Step`].
+//! Knows how decoders are driven and what they may answer. Each format has its own file; each implements `Step`.
 #![cfg_attr(
     not(test),
     deny(

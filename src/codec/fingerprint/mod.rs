@@ -1,7 +1,7 @@
 //! Who made a gzip blob: its header's fields, and the habits of the encoder where they tell.
 //!
 //! Two builds of one layer with one diff_id and two digests were compressed by two encoders; this names them.
-//! Each claim is one row of [`MAKERS`], and rests on blobs that were really made that way; what fits no row is
+//! Each claim is one row of `MAKERS`, and rests on blobs that were really made that way; what fits no row is
 //! [`Maker::Unknown`]. Knows gzip and deflate only. Reads some hundred KiB of a blob, and at most one MiB of content.
 
 use std::cell::OnceCell;
