@@ -15,6 +15,7 @@ mod damaged;
 mod diff;
 mod files;
 mod fixtures;
+mod golden;
 mod hostile;
 mod html;
 mod judge;
