@@ -19,6 +19,7 @@ pub struct Table {
 struct Column {
     title: &'static str,
     right: bool,
+    #[cfg(feature = "cli")]
     wraps: bool,
 }
 
@@ -29,6 +30,7 @@ impl Table {
         let columns = titles.iter().map(|title| Column {
             title: title.trim_start_matches(['>', '~']),
             right: title.starts_with('>'),
+            #[cfg(feature = "cli")]
             wraps: title.starts_with('~'),
         });
         Table { columns: columns.collect(), indent, rows: Vec::new() }
