@@ -133,6 +133,8 @@ struct Gzip<'a> {
     /// Of the member's content so far.
     length: u64,
     frames: Frames,
+    /// What is wrong with the deflate data, once inflate has said it: it says so only once.
+    damage: Option<String>,
 }
 
 pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], _: &Limits) -> Box<dyn Step + 'a> {
@@ -143,6 +145,7 @@ pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], _: &Limits) -> Box<dyn Step 
         crc: crc32fast::Hasher::new(),
         length: 0,
         frames: Frames::default(),
+        damage: None,
     })
 }
 
@@ -187,15 +190,19 @@ impl Gzip<'_> {
         self.input.advance(read);
         self.crc.update(out.get(..written).unwrap_or_default());
         self.length = self.length.wrapping_add(bytes(written));
+        if let Err(error) = status {
+            let why = self.inflate.error_message().unwrap_or(error.as_str());
+            self.damage.get_or_insert_with(|| format!("deflate data: {why}"));
+        }
         match status {
             Ok(Status::StreamEnd) => self.place = Place::Trailer,
-            // What was written is good. Inflate says the same again when it is asked for more.
+            // What was written is good; the error comes when more is asked for.
             _ if written > 0 => {}
             Ok(_) if read > 0 => {}
             Ok(_) => return Err(self.input.truncated("a gzip member's data")),
-            Err(error) => {
-                let why = self.inflate.error_message().unwrap_or(error.as_str());
-                return Err(self.input.error(DecodeErrorKind::Corrupt, format!("deflate data: {why}")));
+            Err(_) => {
+                let damage = self.damage.clone().unwrap_or_default();
+                return Err(self.input.error(DecodeErrorKind::Corrupt, damage));
             }
         }
         Ok(Progress::Wrote(written))
