@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 
 /// A command that runs the program, without the environment's say in what it does.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
+    let mut command = Command::new(
+        option_env!("CARGO_BIN_EXE_repro-build").expect("the program is built for integration tests"),
+    );
     command.env_remove("NO_COLOR").env_remove("SOURCE_DATE_EPOCH");
     command
 }
