@@ -56,8 +56,9 @@ impl Mapping {
 #[cfg(target_os = "linux")]
 const PAGE: usize = 4096;
 
-/// What one access to a page brings into the resident set around it (Linux: `fault_around_bytes`).
-const BLOCK: usize = 64 << 10;
+/// Given back at a time: not less than what one access to a page brings in around it (Linux: `fault_around_bytes`,
+/// 64 KiB), and so much that the other processors are not interrupted too often, as giving pages back does.
+const BLOCK: usize = 1 << 20;
 
 impl Deref for Mapping {
     type Target = [u8];

@@ -16,6 +16,9 @@ use crate::{
 /// Size of a window. Smaller ones cost a fifth of the speed and more, larger ones fall out of the cache.
 const WINDOW: usize = 256 << 10;
 
+/// Bytes that are announced at a time.
+const AHEAD: usize = 4 * WINDOW;
+
 /// What to find out of a blob.
 #[derive(Debug)]
 pub(super) struct Wanted<'w> {
@@ -62,6 +65,9 @@ pub(super) fn measure(blob: &[u8], wanted: &Wanted<'_>, workers: &Workers, watch
         watch,
     };
 
+    // Decoding and each digest cost something, cutting and walking next to nothing.
+    let file_digests = members.is_some() && wanted.needs.file_digests;
+    let most = usize::from(decoded) + usize::from(file_digests) + of_content.len() + of_bytes.len();
     let mut readers: Vec<Reader<'_, Window<'_>>> = Vec::new();
     for hasher in &mut of_content {
         readers.push(Box::new(|window| hasher.update(window.content())));
@@ -72,7 +78,7 @@ pub(super) fn measure(blob: &[u8], wanted: &Wanted<'_>, workers: &Workers, watch
     if let Some(members) = members.as_mut().filter(|_| looked_into) {
         readers.push(Box::new(|window| members.window(window.content())));
     }
-    pipeline::run(workers, Box::new(|window| cutter.fill(window)), readers);
+    pipeline::run(workers, most, Box::new(|window| cutter.fill(window)), readers);
     watch.done(0, blob.len());
 
     let mut digests: Vec<Digest> = of_bytes.into_iter().map(Hasher::finish).collect();
@@ -127,10 +133,9 @@ impl<'a> Cutter<'a, '_> {
     /// Fills the next window; whether there is more.
     fn fill(&mut self, window: &mut Window<'a>) -> bool {
         self.watch.done(window.at, window.bytes.len());
-        let ahead = self.at.saturating_add(WINDOW);
-        if self.ahead < ahead {
-            self.watch.ahead(self.ahead, ahead - self.ahead);
-            self.ahead = ahead;
+        if self.ahead < self.at.saturating_add(WINDOW) {
+            self.watch.ahead(self.ahead, AHEAD);
+            self.ahead = self.ahead.saturating_add(AHEAD);
         }
         window.filled = self.decode(&mut window.room);
         // Where nothing is decoded (any more), the blob's own digest still needs the bytes.

@@ -14,18 +14,23 @@ use super::Workers;
 /// Most windows that are filled and not yet read by all, where several threads are at work.
 const WINDOWS: usize = 8;
 
+/// Threads that wait are woken when so many windows are filled: to wake a thread costs the one that wakes it as much as
+/// a tenth of a window.
+const WORTH_WAKING: usize = WINDOWS / 2;
+
 /// Fills the next window, a fresh one or one that all have read; whether there is more to come.
 pub(super) type Source<'s, W> = Box<dyn FnMut(&mut W) -> bool + Send + 's>;
 /// Reads a window.
 pub(super) type Reader<'s, W> = Box<dyn FnMut(&W) + Send + 's>;
 
-/// Runs `source` to its end and shows every window to every reader, in order.
+/// Runs `source` to its end and shows every window to every reader, in order, on at most `most` threads: as many as
+/// there are stages that cost something. A thread too many costs more than it brings.
 pub(super) fn run<W: Default + Send + Sync>(
     workers: &Workers,
+    most: usize,
     source: Source<'_, W>,
     readers: Vec<Reader<'_, W>>,
 ) {
-    let most = readers.len() + 1;
     let readers = readers.into_iter().map(|read| Seat { read: Some(read), next: 0 }).collect();
     let (filled, spare) = (VecDeque::new(), Vec::new());
     let source = Some(source);
@@ -134,7 +139,10 @@ impl<'s, W: Default> Pipeline<'s, W> {
                 Stage::Reader(i) => self.read(state, i),
             };
             state.recycle();
-            self.changed.notify_all();
+            let waiting_is_over = state.filled.len() >= WORTH_WAKING || state.ended;
+            if stage != Stage::Source || waiting_is_over {
+                self.changed.notify_all();
+            }
         }
     }
 
@@ -199,7 +207,7 @@ mod tests {
             Box::new(move |window: &u64| *sum = sum.wrapping_mul(31).wrapping_add(window * factor))
                 as Reader<'_, u64>
         });
-        run(&workers, Box::new(source), readers.collect());
+        run(&workers, 4, Box::new(source), readers.collect());
         sums
     }
 
@@ -229,7 +237,7 @@ mod tests {
             let mut highest = 0;
             // Less the two that this test holds itself.
             let reader = |_: &Counted| highest = highest.max(Arc::strong_count(&seen) - 2);
-            run(&Workers::new(threads).unwrap(), Box::new(source), vec![Box::new(reader)]);
+            run(&Workers::new(threads).unwrap(), 2, Box::new(source), vec![Box::new(reader)]);
             assert!(highest >= 1 && highest <= most, "{highest} windows for {threads} threads");
         }
     }
@@ -245,7 +253,7 @@ mod tests {
                 *window = number;
                 number < *end
             };
-            run(&workers, Box::new(source), vec![Box::new(|window: &u64| sum += window)]);
+            run(&workers, 2, Box::new(source), vec![Box::new(|window: &u64| sum += window)]);
             sum
         });
         assert_eq!(results, [45150, 20100, 5050, 1275]);
@@ -262,7 +270,7 @@ mod tests {
                 *window = number / 100;
                 true
             };
-            run(&workers, Box::new(source), vec![Box::new(reader), Box::new(|_: &u64| ())]);
+            run(&workers, 3, Box::new(source), vec![Box::new(reader), Box::new(|_: &u64| ())]);
         }));
         assert!(caught.is_err());
     }
