@@ -109,7 +109,7 @@ pub fn with_graph<T>(source: &Source, limits: &Limits, then: impl FnOnce(&ImageG
 fn is_no_image(graph: &ImageGraph<'_>) -> bool {
     let documents = graph.faults.iter().all(|fault| fault.kind != FaultKind::NoIndex);
     !documents
-        && !graph.index.entries.iter().any(|entry| entry.path == b"oci-layout")
+        && !graph.index.entries.iter().any(|entry| entry.path() == b"oci-layout")
         && !graph.index.has_below("blobs")
 }
 

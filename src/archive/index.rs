@@ -13,15 +13,16 @@
     )
 )]
 
-use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::{BuildHasher as _, Hasher},
-    ops::Range,
-};
+use std::{borrow::Cow, ops::Range};
 
-use super::Source;
+use hashbrown::{HashTable, hash_table};
+
+use super::{
+    Source,
+    audit::{Fault, FaultKind},
+    path::{PathHashing, clean_path, join_link},
+};
 use crate::{
-    grade::fault_kinds,
     limits::Limits,
     tar::{self, Anomaly, Kind, Member, Outcome, Walker},
 };
@@ -57,8 +58,6 @@ pub enum EntryKind {
 pub struct Entry {
     /// The name as it stands in the archive.
     pub name: Vec<u8>,
-    /// The name without `./`, doubled and trailing slashes.
-    pub path: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
     /// Link target, for links.
@@ -69,57 +68,23 @@ pub struct Entry {
     pub range: Range<usize>,
     /// Offset of the first header block; 0 in directories.
     pub header_offset: u64,
+    /// The path, where it is not the name itself.
+    path: Option<Vec<u8>>,
+    /// The name is absolute or climbs out.
+    pub(super) is_unsafe: bool,
     /// An earlier entry of the same path.
-    previous: Option<EntryId>,
+    pub(super) previous: Option<EntryId>,
+    /// There is a later entry of the same path.
+    superseded: bool,
+    /// This, or an earlier entry of the same path, is no directory.
+    pub(super) is_obstacle: bool,
 }
 
-fault_kinds! {
-    /// What can be wrong with an archive's entries.
-    FaultKind {
-        DuplicateEntry Error "archive.duplicate-entry"
-            "one name stands twice in the archive, with different content"
-            "skopeo's docker reader and crane take the first, docker load and GNU tar the last: two images in one file"
-        RepeatedEntry Warning "archive.repeated-entry"
-            "one name stands twice in the archive, with the same content"
-            "all readers get the same bytes, but no tool writes such archives on purpose"
-        UnsafeName Error "archive.unsafe-name"
-            "an entry's name is empty, absolute or climbs out with `..`"
-            "a reader that extracts it writes outside its folder"
-        OddName Warning "archive.odd-name"
-            "an entry's name holds control characters or backslashes, or is longer than any system takes"
-            "it shows as something else, climbs out on systems where `\\` parts folders, or cannot be extracted"
-        SpecialEntry Warning "archive.special-entry"
-            "an entry is a device, a FIFO or of an unknown type"
-            "no tool writes such things into an image archive; a reader that extracts it as root makes them"
-        ThroughLink Error "archive.through-link"
-            "an entry stands below a link or a file"
-            "a reader that extracts it follows the link and writes elsewhere"
-        LinkOutside Error "archive.link-outside"
-            "a link leads out of the archive"
-            "a reader that follows it reads files of the machine instead of the image"
-        LinkLoop Error "archive.link-loop"
-            "links lead in a circle"
-            "there is no content behind such a name"
-        OuterCompression Note "archive.outer-compression"
-            "the archive as a whole is compressed"
-            "docker load takes it, skopeo does not"
-        OuterDamaged Error "archive.outer-damaged"
-            "the archive's outer compression is damaged"
-            "what comes after the damage cannot be read"
+impl Entry {
+    /// The name without `./`, doubled and trailing slashes; a name that leads out of the archive as it is.
+    pub fn path(&self) -> &[u8] {
+        self.path.as_deref().unwrap_or(&self.name)
     }
-}
-
-/// Something wrong with one entry.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// What.
-    pub kind: FaultKind,
-    /// The entry's name as it stands in the archive; empty for the archive as a whole.
-    pub name: Vec<u8>,
-    /// Offset of its header.
-    pub offset: u64,
-    /// More, in words.
-    pub detail: String,
 }
 
 /// Where a path leads.
@@ -146,8 +111,17 @@ pub struct EntryIndex<'a> {
     pub faults: Vec<Fault>,
     /// How the tar walk ended; `None` for a directory.
     pub outcome: Option<Outcome>,
-    files: Vec<&'a [u8]>,
-    last_of: HashMap<Vec<u8>, EntryId>,
+    pub(super) files: Vec<&'a [u8]>,
+    hashing: PathHashing,
+    /// The last entry of each path, with the path's hash: a table that grows need not look at the paths again.
+    by_path: HashTable<(u64, EntryId)>,
+}
+
+/// Where an entry's content and header are.
+struct Place {
+    file: usize,
+    range: Range<usize>,
+    header_offset: u64,
 }
 
 /// How much of an archive is walked over before its pages are given back.
@@ -157,7 +131,7 @@ const WINDOW: usize = 16 << 20;
 const MAX_HOPS: usize = 40;
 
 /// Longest path that Linux takes.
-const PATH_MAX: usize = 4096;
+pub(super) const PATH_MAX: usize = 4096;
 
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.
@@ -184,16 +158,12 @@ impl<'a> EntryIndex<'a> {
         for (file, path) in source.paths().enumerate() {
             let bytes = source.bytes(file);
             index.files.push(bytes);
-            index.push(Entry {
-                name: path.to_vec(),
-                path: path.to_vec(),
-                kind: EntryKind::File,
-                link: Vec::new(),
-                file,
-                range: 0..bytes.len(),
-                header_offset: 0,
-                previous: None,
-            });
+            index.push(
+                path.to_vec(),
+                EntryKind::File,
+                Vec::new(),
+                Place { file, range: 0..bytes.len(), header_offset: 0 },
+            );
         }
         index
     }
@@ -205,7 +175,8 @@ impl<'a> EntryIndex<'a> {
             faults: Vec::new(),
             outcome: None,
             files,
-            last_of: HashMap::new(),
+            hashing: PathHashing::default(),
+            by_path: HashTable::new(),
         }
     }
 
@@ -227,10 +198,67 @@ impl<'a> EntryIndex<'a> {
         self.outcome = Some(walker.finish(self));
     }
 
-    fn push(&mut self, mut entry: Entry) {
+    fn push(&mut self, name: Vec<u8>, kind: EntryKind, link: Vec<u8>, place: Place) {
+        let (path, is_unsafe) = match clean_path(&name) {
+            Some(Cow::Borrowed(_)) => (None, false),
+            Some(Cow::Owned(path)) => (Some(path), false),
+            None => (None, true),
+        };
+        let Place { file, range, header_offset } = place;
+        let is_obstacle = kind != EntryKind::Directory;
+        let (previous, superseded) = (None, false);
+        let mut entry = Entry {
+            name,
+            kind,
+            link,
+            file,
+            range,
+            header_offset,
+            path,
+            is_unsafe,
+            previous,
+            superseded,
+            is_obstacle,
+        };
+
         let id = EntryId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        entry.previous = self.last_of.insert(entry.path.clone(), id);
-        self.entries.push(entry);
+        let (entries, hashing) = (&mut self.entries, &self.hashing);
+        let path_of = |id: &EntryId| entries.get(id.position()).map_or(&b""[..], Entry::path);
+        let hash = hashing.whole(entry.path());
+        let same = |(_, id): &(u64, EntryId)| path_of(id) == entry.path();
+        match self.by_path.entry(hash, same, |(hash, _)| *hash) {
+            hash_table::Entry::Vacant(slot) => {
+                slot.insert((hash, id));
+            }
+            hash_table::Entry::Occupied(mut slot) => {
+                entry.previous = Some(std::mem::replace(slot.get_mut(), (hash, id)).1);
+            }
+        }
+        if let Some(previous) = entry.previous.and_then(|id| entries.get_mut(id.position())) {
+            previous.superseded = true;
+            entry.is_obstacle |= previous.is_obstacle;
+        }
+        entries.push(entry);
+    }
+
+    /// The last entry of this (clean) path.
+    fn last_of(&self, path: &[u8]) -> Option<EntryId> {
+        self.last_with(self.hashing.whole(path), path)
+    }
+
+    fn last_with(&self, hash: u64, path: &[u8]) -> Option<EntryId> {
+        self.by_path.find(hash, |(_, id)| self.entry(*id).path() == path).map(|(_, id)| *id)
+    }
+
+    /// The highest path that is `folder` or above it, and at which something that is no folder stands.
+    pub(super) fn obstacle(&self, folder: &[u8]) -> Option<&[u8]> {
+        if folder.len() > PATH_MAX {
+            return None;
+        }
+        self.hashing.prefixes(folder).find_map(|(len, hash)| {
+            let entry = self.entry(self.last_with(hash, folder.get(..len)?)?);
+            entry.is_obstacle.then_some(entry.path())
+        })
     }
 
     /// The entry of that number.
@@ -255,30 +283,32 @@ impl<'a> EntryIndex<'a> {
     pub fn files_below(&self, folder: &'a str) -> impl Iterator<Item = (EntryId, &Entry)> {
         self.entries.iter().enumerate().filter_map(move |(position, entry)| {
             let id = EntryId(u32::try_from(position).ok()?);
-            let last = self.last_of.get(&entry.path) == Some(&id);
-            let below =
-                entry.path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'));
-            (last && below && entry.kind == EntryKind::File).then_some((id, entry))
+            let is_below =
+                entry.path().strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+            (!entry.superseded && is_below && entry.kind == EntryKind::File).then_some((id, entry))
         })
     }
 
     /// Whether any entry's path is, or begins with the folder, `path`.
     pub fn has_below(&self, path: &str) -> bool {
-        self.entries.iter().any(|e| e.path.strip_prefix(path.as_bytes()).is_some_and(|r| r.starts_with(b"/")))
+        self.entries
+            .iter()
+            .any(|e| e.path().strip_prefix(path.as_bytes()).is_some_and(|r| r.starts_with(b"/")))
     }
 
     /// Follows `path`, through links inside the archive, to a regular file. Of several entries of one path the last
     /// counts, as for every reader that extracts.
     pub fn find(&self, path: &[u8]) -> Found {
-        let Some(mut path) = clean_path(path) else { return Found::Broken(FaultKind::UnsafeName) };
+        let Some(path) = clean_path(path) else { return Found::Broken(FaultKind::UnsafeName) };
+        let mut path = path.into_owned();
         for _ in 0..MAX_HOPS {
-            let Some(&id) = self.last_of.get(&path) else { return Found::Missing };
+            let Some(id) = self.last_of(&path) else { return Found::Missing };
             let entry = self.entry(id);
             let target = match entry.kind {
                 EntryKind::File => return Found::File(id),
                 EntryKind::Directory | EntryKind::Other => return Found::NotAFile(id),
-                EntryKind::Hardlink => clean_path(&entry.link),
-                EntryKind::Symlink => join_link(&entry.path, &entry.link),
+                EntryKind::Hardlink => clean_path(&entry.link).map(Cow::into_owned),
+                EntryKind::Symlink => join_link(entry.path(), &entry.link),
             };
             match target {
                 // A hard link to its own name means the entry of that name before it.
@@ -297,151 +327,8 @@ impl<'a> EntryIndex<'a> {
 
     /// Whether the entry of this (clean) path is a symbolic link.
     pub fn is_symlink(&self, path: &[u8]) -> bool {
-        self.last_of.get(path).is_some_and(|&id| self.entry(id).kind == EntryKind::Symlink)
+        self.last_of(path).is_some_and(|id| self.entry(id).kind == EntryKind::Symlink)
     }
-
-    fn fault(&mut self, kind: FaultKind, position: usize, detail: String) {
-        if let Some(entry) = self.entries.get(position) {
-            let fault = Fault { kind, name: entry.name.clone(), offset: entry.header_offset, detail };
-            self.faults.push(fault);
-        }
-    }
-
-    fn audit(&mut self) {
-        let obstacles = Obstacles::of(&self.entries);
-        // The folder looked at last and the obstacle above it: neighbours in an archive are mostly siblings.
-        let mut above: (Vec<u8>, Option<Vec<u8>>) = (Vec::new(), None);
-        for position in 0..self.entries.len() {
-            let Some(entry) = self.entries.get(position) else { return };
-            if entry.path.is_empty() && entry.kind != EntryKind::Directory
-                || clean_path(&entry.name).is_none()
-            {
-                self.fault(FaultKind::UnsafeName, position, String::new());
-                continue;
-            }
-            let previous = entry.previous;
-            let (odd, special) = (odd_name(entry), entry.kind == EntryKind::Other);
-            let folder = folder_of(&entry.path);
-            if folder != above.0 {
-                let obstacle = obstacles.at_or_above(&self.entries, folder);
-                above = (folder.to_vec(), obstacle.map(<[u8]>::to_vec));
-            }
-            let obstacle = above.1.clone();
-            if let Some(why) = odd {
-                self.fault(FaultKind::OddName, position, why.to_owned());
-            }
-            if special {
-                self.fault(FaultKind::SpecialEntry, position, String::new());
-            }
-            if let Some(previous) = previous {
-                self.compare_twins(position, previous.position());
-            }
-            if let Some(parent) = obstacle {
-                let detail = format!("below {}", crate::escape::escape(&parent));
-                self.fault(FaultKind::ThroughLink, position, detail);
-            }
-            self.audit_link(position);
-        }
-    }
-
-    fn compare_twins(&mut self, position: usize, previous: usize) {
-        let (Some(this), Some(other)) = (self.entries.get(position), self.entries.get(previous)) else {
-            return;
-        };
-        if this.kind == EntryKind::Directory && other.kind == EntryKind::Directory {
-            return;
-        }
-        let content =
-            |entry: &Entry| self.files.get(entry.file).and_then(|file| file.get(entry.range.clone()));
-        let same = this.kind == other.kind && this.link == other.link && content(this) == content(other);
-        let kind = if same { FaultKind::RepeatedEntry } else { FaultKind::DuplicateEntry };
-        let detail = format!("also at {:#x}", other.header_offset);
-        self.fault(kind, position, detail);
-    }
-
-    fn audit_link(&mut self, position: usize) {
-        let links = |entry: &&Entry| matches!(entry.kind, EntryKind::Symlink | EntryKind::Hardlink);
-        let Some(entry) = self.entries.get(position).filter(links) else { return };
-        let (path, target) = (entry.path.clone(), crate::escape::escape(&entry.link).into_owned());
-        if let Found::Broken(kind) = self.find(&path) {
-            self.fault(kind, position, format!("-> {target}"));
-        }
-    }
-
-    fn outer(&mut self, source: &Source) {
-        let mut fault = |kind, offset, detail| {
-            self.faults.push(Fault { kind, name: Vec::new(), offset, detail });
-        };
-        if source.outer() != crate::codec::Compression::Plain {
-            fault(FaultKind::OuterCompression, 0, source.outer().name().to_owned());
-        }
-        if let Some(error) = source.outer_fault() {
-            fault(FaultKind::OuterDamaged, error.offset, error.to_string());
-        }
-    }
-}
-
-/// What is odd about an entry's name, if anything.
-fn odd_name(entry: &Entry) -> Option<&'static str> {
-    if entry.name.len() > PATH_MAX {
-        return Some("longer than 4096 bytes");
-    }
-    let odd = |byte: &u8| byte.is_ascii_control() || *byte == b'\\';
-    entry.name.iter().any(odd).then_some("a control character or a backslash")
-}
-
-/// Entries that are no folders, to be found by the hash of their path: looking at all the folders above a path then
-/// takes time in proportion to its length, however deep it is.
-struct Obstacles {
-    hashing: RandomState,
-    /// Hash and position, sorted.
-    positions: Vec<(u64, usize)>,
-}
-
-impl Obstacles {
-    fn of(entries: &[Entry]) -> Obstacles {
-        let mut obstacles = Obstacles { hashing: RandomState::new(), positions: Vec::new() };
-        for (position, entry) in entries.iter().enumerate() {
-            if entry.kind != EntryKind::Directory && entry.path.len() <= PATH_MAX {
-                let whole = obstacles.prefixes(&entry.path).last();
-                obstacles.positions.push((whole.map_or(0, |(_, hash)| hash), position));
-            }
-        }
-        obstacles.positions.sort_unstable();
-        obstacles
-    }
-
-    /// The length of each beginning of `path` that ends where a component does, and its hash.
-    fn prefixes<'p>(&self, path: &'p [u8]) -> impl Iterator<Item = (usize, u64)> + use<'p> {
-        let (mut hasher, mut end) = (self.hashing.build_hasher(), 0_usize);
-        path.split(|byte| *byte == b'/').map(move |component| {
-            hasher.write(component);
-            hasher.write_u8(b'/');
-            let len = end.saturating_add(component.len());
-            end = len.saturating_add(1);
-            (len, hasher.finish())
-        })
-    }
-
-    /// The lowest entry that is no folder and whose path is `folder`, or one above it.
-    fn at_or_above<'e>(&self, entries: &'e [Entry], folder: &[u8]) -> Option<&'e [u8]> {
-        if folder.len() > PATH_MAX {
-            return None;
-        }
-        self.prefixes(folder).find_map(|(len, hash)| {
-            let prefix = folder.get(..len)?;
-            let first = self.positions.partition_point(|(known, _)| *known < hash);
-            let same = self.positions.get(first..)?.iter().take_while(|(known, _)| *known == hash);
-            let mut entries = same.filter_map(|(_, position)| entries.get(*position));
-            entries.find(|entry| entry.path == prefix).map(|entry| entry.path.as_slice())
-        })
-    }
-}
-
-/// The folder a path lies in, without its slash; empty at the top.
-fn folder_of(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|byte| *byte == b'/');
-    slash.and_then(|slash| path.get(..slash)).unwrap_or_default()
 }
 
 impl tar::Sink for EntryIndex<'_> {
@@ -455,74 +342,11 @@ impl tar::Sink for EntryIndex<'_> {
         };
         let start = usize::try_from(member.data_offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(usize::try_from(member.stored).unwrap_or(usize::MAX));
-        self.push(Entry {
-            path: clean_path(&member.name).unwrap_or_else(|| member.name.clone()),
-            name: member.name,
-            kind,
-            link: member.link,
-            file: 0,
-            range: start..end,
-            header_offset: member.header_offset,
-            previous: None,
-        });
+        let place = Place { file: 0, range: start..end, header_offset: member.header_offset };
+        self.push(member.name, kind, member.link, place);
     }
 
     fn anomaly(&mut self, anomaly: Anomaly) {
         self.anomalies.push(anomaly);
-    }
-}
-
-/// `path` without `.` components, doubled and trailing slashes; `None` if it is absolute or climbs with `..`.
-pub(crate) fn clean_path(path: &[u8]) -> Option<Vec<u8>> {
-    if path.first() == Some(&b'/') {
-        return None;
-    }
-    let mut clean = Vec::with_capacity(path.len());
-    for part in path.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => return None,
-            part => {
-                if !clean.is_empty() {
-                    clean.push(b'/');
-                }
-                clean.extend_from_slice(part);
-            }
-        }
-    }
-    Some(clean)
-}
-
-/// Where a symbolic link at `path` leads; `None` if that is outside the archive.
-fn join_link(path: &[u8], link: &[u8]) -> Option<Vec<u8>> {
-    if link.first() == Some(&b'/') {
-        return None;
-    }
-    let mut parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
-    parts.pop();
-    for part in link.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join(&b'/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_stay_inside() {
-        assert_eq!(join_link(b"id/layer.tar", b"../x.tar").unwrap(), b"x.tar");
-        assert_eq!(join_link(b"layer.tar", b"../x.tar"), None);
-        assert_eq!(join_link(b"layer.tar", b"/etc/passwd"), None);
-        assert_eq!(clean_path(b"./a//b/").unwrap(), b"a/b");
-        assert_eq!(clean_path(b"a/../b"), None);
-        assert_eq!(clean_path(b"/a"), None);
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! Knows files, mappings, outer compression and member names. Must not know what an image is: no JSON, no digests.
 
+mod audit;
 mod index;
 mod map;
 mod outer;
+mod path;
 mod source;
 mod write;
 
-pub use index::{Entry, EntryId, EntryIndex, EntryKind, Fault, FaultKind, Found};
+pub use audit::{Fault, FaultKind};
+pub use index::{Entry, EntryId, EntryIndex, EntryKind, Found};
 pub use map::report_truncated_mappings;
 pub use source::{OpenOptions, Source};
 pub use write::{ArchiveWriter, is_canonical};
 
-pub(crate) use index::clean_path;
 pub(crate) use outer::{Decoded as Spooled, Spool};
+pub(crate) use path::clean_path;

@@ -109,12 +109,12 @@ pub fn is_canonical(raw: &[u8], index: &EntryIndex<'_>) -> bool {
         same
     };
     for entry in index.entries.iter().filter(|entry| entry.kind != EntryKind::Directory) {
-        if entry.kind != EntryKind::File || entry.path.as_slice() <= last {
+        if entry.kind != EntryKind::File || entry.path() <= last {
             return false;
         }
         let mut headers: Vec<_> =
-            folders(&entry.path, folder).iter().map(|name| header(name, None)).collect();
-        headers.push(header(&entry.path, Some(entry.range.len() as u64)));
+            folders(entry.path(), folder).iter().map(|name| header(name, None)).collect();
+        headers.push(header(entry.path(), Some(entry.range.len() as u64)));
         if !headers.into_iter().all(|header| header.is_ok_and(|header| take(&header, &mut at))) {
             return false;
         }
@@ -126,7 +126,7 @@ pub fn is_canonical(raw: &[u8], index: &EntryIndex<'_>) -> bool {
         if !take(tar::END.get(..padding).unwrap_or_default(), &mut at) {
             return false;
         }
-        (folder, last) = (parent(&entry.path), &entry.path);
+        (folder, last) = (parent(entry.path()), entry.path());
     }
     take(&tar::END, &mut at) && at == raw.len()
 }

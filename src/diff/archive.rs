@@ -132,12 +132,12 @@ fn unreferenced<'s>(side: &'s Side<'_>) -> BTreeMap<Vec<u8>, &'s [u8]> {
         .blobs
         .iter()
         .filter_map(|blob| blob.entry)
-        .filter(|id| index.entry(*id).path != LAYOUT_FILE)
+        .filter(|id| index.entry(*id).path() != LAYOUT_FILE)
         .collect();
     let files = index.entries.iter().filter(|entry| entry.kind == EntryKind::File);
     files
-        .filter_map(|entry| match index.find(&entry.path) {
-            Found::File(id) if !referenced.contains(&id) => Some((entry.path.clone(), index.bytes(id))),
+        .filter_map(|entry| match index.find(entry.path()) {
+            Found::File(id) if !referenced.contains(&id) => Some((entry.path().to_vec(), index.bytes(id))),
             _ => None,
         })
         .collect()

@@ -93,7 +93,7 @@ impl<'a> Resolver<'a> {
         if let Some(&id) = self.by_entry.get(&entry) {
             return id;
         }
-        let at = self.graph.at.then(self.graph.index.entry(entry).path.clone());
+        let at = self.graph.at.then(self.graph.index.entry(entry).path().to_vec());
         let id =
             self.push_blob(Blob { entry: Some(entry), embedded: Vec::new(), at, claims: Vec::new(), role });
         self.by_entry.insert(entry, id);
@@ -110,8 +110,8 @@ impl<'a> Resolver<'a> {
     pub(super) fn find(&mut self, path: &[u8], role: Role, at: &Location) -> Target {
         match self.graph.index.find(path) {
             Found::File(entry) => {
-                let named = crate::archive::clean_path(path).unwrap_or_default();
-                if self.graph.index.entry(entry).path != named && self.graph.index.is_symlink(&named) {
+                let named = crate::archive::clean_path(path).unwrap_or_default().into_owned();
+                if self.graph.index.entry(entry).path() != named && self.graph.index.is_symlink(&named) {
                     self.fault(FaultKind::BlobIsLink, at, crate::escape::escape(path));
                 }
                 Target::Blob(self.blob_of(entry, role))

@@ -167,11 +167,11 @@ fn unreferenced(graph: &ImageGraph<'_>) -> Vec<WorkItem> {
         .files_below("blobs")
         .filter(|(id, _)| !referenced.contains(id))
         .map(|(id, entry)| {
-            let folder = entry.path.split(|byte| *byte == b'/').nth(1).unwrap_or_default();
+            let folder = entry.path().split(|byte| *byte == b'/').nth(1).unwrap_or_default();
             let algorithm = std::str::from_utf8(folder).ok().and_then(Algorithm::by_name);
             WorkItem {
                 subject: Subject::Unreferenced(id),
-                name: graph.at.then(entry.path.clone()).to_string(),
+                name: graph.at.then(entry.path().to_vec()).to_string(),
                 len: graph.index.bytes(id).len(),
                 place: Some(Place::of(entry)),
                 algorithms: vec![algorithm.unwrap_or(Algorithm::Sha256)],

@@ -509,7 +509,7 @@ const REFERENCE: &str = "vnd.docker.reference.digest";
 pub(super) fn subject(graph: &ImageGraph<'_>, blob: BlobId) -> String {
     let blob = graph.blob(blob);
     match blob.entry {
-        Some(entry) => escape(&graph.index.entry(entry).path).into_owned(),
+        Some(entry) => escape(graph.index.entry(entry).path()).into_owned(),
         None => blob.at.to_string(),
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn files(
 fn root_file(graph: &ImageGraph<'_>, path: &[u8]) -> Option<DocId> {
     let at = |id: &usize| {
         let entry = graph.documents.get(*id).and_then(|document| graph.blob(document.blob).entry);
-        entry.is_some_and(|entry| graph.index.entry(entry).path == path)
+        entry.is_some_and(|entry| graph.index.entry(entry).path() == path)
     };
     (0..graph.documents.len()).find(at).map(DocId::at)
 }

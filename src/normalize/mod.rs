@@ -225,7 +225,7 @@ impl Run<'_> {
             Content::Same(blob) => Some((path, graph.blob(*blob).entry?)),
             _ => None,
         });
-        let renamed = kept.into_iter().any(|(path, entry)| graph.index.entry(entry).path != *path);
+        let renamed = kept.into_iter().any(|(path, entry)| graph.index.entry(entry).path() != *path);
         documents.ledger.change("archive.form", layout::ARCHIVE, u64::from(!canonical || renamed));
     }
 

@@ -3,7 +3,10 @@
 //! Refuses layers in which the order means something: a path that stands twice, a path that is there and whited out, a
 //! member below one that is no folder. Must not know how members are written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use crate::{
     archive::clean_path,
@@ -27,8 +30,9 @@ struct Place {
 
 impl Sink for Order {
     fn member(&mut self, member: Member) {
-        let clean =
-            |path: &[u8]| clean_path(path.strip_prefix(b"/").unwrap_or(path)).unwrap_or(path.to_vec());
+        let clean = |path: &[u8]| {
+            clean_path(path.strip_prefix(b"/").unwrap_or(path)).map_or(path.to_vec(), Cow::into_owned)
+        };
         self.members.push(Place {
             path: clean(&member.name),
             target: (member.kind == Kind::Hardlink).then(|| clean(&member.link)),

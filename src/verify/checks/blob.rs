@@ -39,7 +39,7 @@ pub(super) fn unreferenced(case: &Case<'_>) -> Vec<Hit> {
         .map(|(entry, _)| {
             let bytes = case.graph.index.bytes(*entry).len();
             Hit::new(
-                case.graph.at.then(case.graph.index.entry(*entry).path.clone()),
+                case.graph.at.then(case.graph.index.entry(*entry).path().to_vec()),
                 format!("{bytes} bytes"),
             )
         })
@@ -49,9 +49,9 @@ pub(super) fn unreferenced(case: &Case<'_>) -> Vec<Hit> {
 pub(super) fn unreferenced_digest(case: &Case<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (entry, digest) in &case.facts.unreferenced {
-        let path = &case.graph.index.entry(*entry).path;
-        if *path != digest.blob_path().as_bytes() {
-            hits.push(Hit::new(case.graph.at.then(path.clone()), format!("found {digest}")));
+        let path = case.graph.index.entry(*entry).path();
+        if path != digest.blob_path().as_bytes() {
+            hits.push(Hit::new(case.graph.at.then(path), format!("found {digest}")));
         }
     }
     hits
