@@ -4,7 +4,7 @@
 
 use crate::{
     measure::ListedMember,
-    tar::{Kind, Timestamp},
+    tar::{Kind, Timestamp, permissions},
 };
 
 /// Bytes as text: as they are where they are UTF-8, else with `\xHH` for the odd ones.
@@ -31,27 +31,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
 
 /// Permission bits in octal and in letters: `0755 rwxr-xr-x`.
 pub(super) fn mode(mode: i64) -> String {
-    let special = |bit: i64, execute: i64, letters: [char; 2]| match (mode & bit != 0, mode & execute != 0) {
-        (true, true) => letters[0],
-        (true, false) => letters[1],
-        (false, true) => 'x',
-        (false, false) => '-',
-    };
-    let letter = |bit: i64, letter: char| if mode & bit != 0 { letter } else { '-' };
-    let letters: String = [
-        letter(0o400, 'r'),
-        letter(0o200, 'w'),
-        special(0o4000, 0o100, ['s', 'S']),
-        letter(0o040, 'r'),
-        letter(0o020, 'w'),
-        special(0o2000, 0o010, ['s', 'S']),
-        letter(0o004, 'r'),
-        letter(0o002, 'w'),
-        special(0o1000, 0o001, ['t', 'T']),
-    ]
-    .iter()
-    .collect();
-    format!("{mode:04o} {letters}")
+    format!("{mode:04o} {}", permissions(mode))
 }
 
 /// A time in UTC, as short as it can be without loss; one that no calendar has as a number.

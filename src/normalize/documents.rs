@@ -10,19 +10,16 @@ use std::{
     rc::Rc,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-
 use super::{Attestations, Base, form, layers::Layers, outcome::Ledger};
 use crate::{
-    codec::Compression,
     digest::{Algorithm, Digest},
     error::{Error, ErrorKind, Result},
     escape::escape,
     image::{BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Layer, Manifest, Node as DocNode},
-    json::{self, Edits, Field, Node, Value},
+    json::{self, Edits, Node, Value},
     ladder::Rung,
     limits::Limits,
-    rules::{Active, Change, Context, DocumentKind},
+    rules::{Active, Context, DocumentKind},
 };
 
 /// Where the content of an output file comes from.
@@ -48,7 +45,7 @@ pub(super) struct Documents<'d> {
     pub(super) ledger: Ledger,
     /// Output files below `blobs/`.
     pub(super) files: BTreeMap<Vec<u8>, Content>,
-    by_blob: HashMap<BlobId, DocId>,
+    pub(super) by_blob: HashMap<BlobId, DocId>,
     /// `None` while a document is being rewritten: only a loop, which digests do not allow, would meet that.
     done: HashMap<DocId, Option<Content>>,
 }
@@ -264,145 +261,6 @@ impl<'d> Documents<'d> {
         }
     }
 
-    /// What a descriptor's target becomes; digest, size and embedded data follow. `None` if the target is not here.
-    fn descriptor(&mut self, node: &Node, old: &Descriptor, edits: &mut Edits) -> Result<Option<Content>> {
-        let (Some(blob), Some(digest)) = (old.target.blob(), old.digest) else { return Ok(None) };
-        let content = self.content(blob)?;
-        let new = match content {
-            Content::Same(_) => digest,
-            _ => self.digest(&content, digest.algorithm()),
-        };
-        if new != digest {
-            let bytes = self.bytes(&content);
-            let (size, embedded) = (bytes.len(), node.get("data").map(|data| (data, BASE64.encode(bytes))));
-            if let Some((data, embedded)) = embedded {
-                edits.replace_str(data, &embedded);
-            }
-            if let (Some(digest), Some(at)) = (node.get("digest"), node.get("size")) {
-                edits.replace_str(digest, &new.to_string());
-                edits.replace(at, size.to_string());
-            }
-            let rung = match (&content, self.by_blob.get(&blob).map(|id| &self.graph.document(*id).node)) {
-                (Content::Layer(_), _) => Rung::Layer,
-                (_, Some(DocNode::Index(_))) => Rung::Index,
-                (_, Some(DocNode::Manifest(_))) => Rung::Manifest,
-                _ => Rung::Config,
-            };
-            self.ledger.moved(rung, digest, new);
-        }
-        if self.graph.blob(blob).entry.is_some() {
-            self.files.insert(new.blob_path().into_bytes(), content.clone());
-        }
-        Ok(Some(content))
-    }
-
-    /// The media type of a target whose compression changed, or, where manifests are printed anew, in OCI's words.
-    fn media_type(&self, node: &Node, old: &Descriptor, packing: Option<Compression>, edits: &mut Edits) {
-        let Some(at) = node.get("mediaType") else { return };
-        let mut new = old.media_type.clone();
-        if let Some(packing) = packing {
-            new = repacked(&new, packing);
-        }
-        if self.active.has(FORM) {
-            new = form::oci_media_type(&new).to_owned();
-        }
-        if new != old.media_type {
-            edits.replace_str(at, &new);
-        }
-    }
-
-    /// Whether `child` is about another manifest (an attestation, a signature) that becomes another one.
-    fn vouches_for_changed(&mut self, child: &Descriptor, siblings: &[Descriptor]) -> Result<bool> {
-        let subject =
-            child.target.blob().and_then(|blob| self.by_blob.get(&blob)).and_then(|id| {
-                match &self.graph.document(*id).node {
-                    DocNode::Manifest(manifest) => manifest.subject.as_ref()?.target.blob(),
-                    _ => None,
-                }
-            });
-        let named = referred(child, siblings).and_then(|sibling| sibling.target.blob());
-        for blob in subject.into_iter().chain(named) {
-            if !matches!(self.content(blob)?, Content::Same(_)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Brings the annotation by which BuildKit ties an attestation to its manifest up to date.
-    fn reference(
-        &mut self,
-        node: &Node,
-        child: &Descriptor,
-        siblings: &[Descriptor],
-        edits: &mut Edits,
-    ) -> Result<()> {
-        let Some(sibling) = referred(child, siblings) else { return Ok(()) };
-        let (Some(blob), Some(old)) = (sibling.target.blob(), sibling.digest) else { return Ok(()) };
-        let content = self.content(blob)?;
-        let annotation = node.get("annotations").and_then(|annotations| annotations.get(REFERENCE));
-        if let (Some(annotation), false) = (annotation, matches!(content, Content::Same(_))) {
-            edits.replace_str(annotation, &self.digest(&content, old.algorithm()).to_string());
-        }
-        Ok(())
-    }
-
-    fn refused(&self, child: &Descriptor) -> Error {
-        let message = "this vouches for a manifest that changes; say what is to become of it with \
-                       --attestations keep or drop";
-        Error::new(ErrorKind::Refused, message).at(child.at.clone())
-    }
-
-    /// Applies the rules about fields of such a document where `allowed`.
-    fn fields(
-        &mut self,
-        id: DocId,
-        kind: DocumentKind,
-        root: &Node,
-        edits: &mut Edits,
-        allowed: impl Fn(&str, &Range<usize>) -> bool,
-    ) {
-        let mut decided: BTreeMap<usize, (&'static str, &Node, &Field, Change)> = BTreeMap::new();
-        for rule in self.active.rules() {
-            let Some(canon) = rule.field() else { continue };
-            for (object, field) in canon.find(kind, root) {
-                let change = (canon.canon)(&field.node, &self.context);
-                if change == Change::Keep || !allowed(rule.id, &field.span()) {
-                    continue;
-                }
-                // What goes need not be changed first.
-                let slot = decided.entry(field.key_span.start);
-                let slot = slot.or_insert((rule.id, object, field, change.clone()));
-                if change == Change::Remove {
-                    *slot = (rule.id, object, field, change);
-                }
-            }
-        }
-        let mut doomed: BTreeMap<usize, (&Node, Vec<usize>)> = BTreeMap::new();
-        let subject = self.subject(id);
-        for (rule, object, field, change) in decided.into_values() {
-            self.ledger.change(rule, &subject, 1);
-            match change {
-                Change::Text(text) => edits.replace_str(&field.node, &text),
-                _ => doomed
-                    .entry(object.span.start)
-                    .or_insert((object, Vec::new()))
-                    .1
-                    .push(field.key_span.start),
-            }
-        }
-        for (object, starts) in doomed.into_values() {
-            let keys: Vec<&str> = object
-                .object()
-                .unwrap_or_default()
-                .iter()
-                .filter(|field| starts.contains(&field.key_span.start))
-                .map(|field| field.key.as_str())
-                .collect();
-            edits.remove_fields(object, |key| keys.contains(&key));
-        }
-    }
-
     /// A document with its edits made; `None` if there are none.
     fn apply(&self, id: DocId, edits: Edits) -> Result<Option<Vec<u8>>> {
         if edits.is_empty() {
@@ -416,94 +274,27 @@ impl<'d> Documents<'d> {
         self.without_empty_annotations(id, bytes).map(Some)
     }
 
-    /// Removes annotations that lost all they had, as Go's marshaller would.
-    fn without_empty_annotations(&self, id: DocId, bytes: Vec<u8>) -> Result<Vec<u8>> {
-        let root = self.parse(id, &bytes)?;
-        let mut edits = Edits::new();
-        let elements = |key| root.get(key).and_then(|node| node.array().ok()).unwrap_or_default();
-        let objects = std::iter::once(&root).chain(root.get("config"));
-        for object in objects.chain(elements("layers")).chain(elements("manifests")) {
-            if object.get("annotations").is_some_and(|node| node.object().is_ok_and(<[_]>::is_empty)) {
-                edits.remove_fields(object, |key| key == "annotations");
-            }
-        }
-        if edits.is_empty() {
-            return Ok(bytes);
-        }
-        edits.apply(&bytes).map_err(|error| self.broken(id, &error.to_string()))
-    }
-
-    /// An index in which no descriptor stands twice.
-    fn without_twins(&mut self, id: DocId, bytes: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
-        let raw = bytes.as_deref().unwrap_or(self.graph.raw(id));
-        let root = self.parse(id, raw)?;
-        let Some(list) = root.get("manifests") else { return Ok(bytes) };
-        let printed: Vec<Vec<u8>> = list.array().unwrap_or_default().iter().map(form::print).collect();
-        let twin = |position: usize| {
-            let (earlier, rest) = printed.split_at(position.min(printed.len()));
-            rest.first().is_some_and(|this| earlier.contains(this))
-        };
-        let twins = (0..printed.len()).filter(|position| twin(*position)).count();
-        if twins == 0 {
-            return Ok(bytes);
-        }
-        let mut edits = Edits::new();
-        edits.remove_elements(list, twin);
-        self.ledger.change(NAMES, &self.subject(id), twins as u64);
-        edits.apply(raw).map(Some).map_err(|error| self.broken(id, &error.to_string()))
-    }
-
-    /// A manifest or index in its one form; `None` if it has that. `platforms` are for those descriptors of an index
-    /// that have none.
-    fn print(
-        &mut self,
-        id: DocId,
-        edited: Option<Vec<u8>>,
-        media_type: &str,
-        platforms: &[Option<Value>],
-    ) -> Result<Option<Vec<u8>>> {
-        let raw = edited.as_deref().unwrap_or(self.graph.raw(id));
-        let mut root = self.parse(id, raw)?;
-        if self.active.has(FORM) {
-            form::set(&mut root, "mediaType", form::string(media_type));
-        }
-        let subject = self.subject(id);
-        self.ledger.change(FORM, &subject, u64::from(form::print(&root) != raw));
-        let added = add_platforms(&mut root, platforms);
-        self.ledger.change(PLATFORM, &subject, added);
-        let printed = form::print(&root);
-        Ok((printed != self.graph.raw(id)).then_some(printed))
-    }
-
-    /// The platform that an image's configuration gives, for its descriptor.
-    fn platform(&self, child: &Descriptor) -> Option<Value> {
-        let id = self.by_blob.get(&child.target.blob()?)?;
-        let image = self.graph.images.iter().find(|image| image.manifest == Some(*id))?;
-        let config = self.graph.document(image.config?).root.as_ref()?;
-        (image.kind == ImageKind::Image).then(|| platform_of(config)).flatten()
-    }
-
-    fn parse(&self, id: DocId, bytes: &[u8]) -> Result<Node> {
+    pub(super) fn parse(&self, id: DocId, bytes: &[u8]) -> Result<Node> {
         json::parse(bytes, self.limits).root.ok_or_else(|| self.broken(id, "not JSON any more"))
     }
 
-    fn broken(&self, id: DocId, why: &str) -> Error {
+    pub(super) fn broken(&self, id: DocId, why: &str) -> Error {
         let message = format!("this document cannot be edited: {why}");
         Error::new(ErrorKind::Refused, message).at(self.graph.place(id).clone())
     }
 
     /// What a document is called in the list of changes.
-    fn subject(&self, id: DocId) -> String {
+    pub(super) fn subject(&self, id: DocId) -> String {
         subject(self.graph, self.graph.document(id).blob)
     }
 }
 
-const FORM: &str = "manifest.form";
+pub(super) const FORM: &str = "manifest.form";
 const NOTES: &str = "manifest.encoding-notes";
-const NAMES: &str = "archive.names";
-const PLATFORM: &str = "archive.platform";
+pub(super) const NAMES: &str = "archive.names";
+pub(super) const PLATFORM: &str = "archive.platform";
 /// BuildKit's annotation that ties an attestation to the manifest beside it.
-const REFERENCE: &str = "vnd.docker.reference.digest";
+pub(super) const REFERENCE: &str = "vnd.docker.reference.digest";
 
 /// The name of a blob's file in the input, escaped.
 pub(super) fn subject(graph: &ImageGraph<'_>, blob: BlobId) -> String {
@@ -511,79 +302,5 @@ pub(super) fn subject(graph: &ImageGraph<'_>, blob: BlobId) -> String {
     match blob.entry {
         Some(entry) => escape(graph.index.entry(entry).path()).into_owned(),
         None => blob.at.to_string(),
-    }
-}
-
-/// The sibling that an attestation says it is about.
-fn referred<'d>(child: &Descriptor, siblings: &'d [Descriptor]) -> Option<&'d Descriptor> {
-    let digest = child.annotation(REFERENCE).and_then(|text| Digest::parse(text).ok())?;
-    siblings.iter().find(|sibling| sibling.digest == Some(digest))
-}
-
-/// A layer's media type with another compression.
-fn repacked(media_type: &str, packing: Compression) -> String {
-    let suffixes = ["+gzip", "+zstd", ".gzip", ".zstd"];
-    let plain = suffixes.iter().find_map(|suffix| media_type.strip_suffix(suffix)).unwrap_or(media_type);
-    let separator = if plain.starts_with("application/vnd.docker.") { '.' } else { '+' };
-    match packing {
-        Compression::Plain => plain.to_owned(),
-        packing => format!("{plain}{separator}{packing}"),
-    }
-}
-
-/// The platform that a configuration gives, as a descriptor has it.
-pub(super) fn platform_of(config: &Node) -> Option<Value> {
-    let field = |key: &'static str| {
-        let value = config.get(key)?.value.clone();
-        let is_empty = matches!(&value, Value::String(text) if text.is_empty()) || value == Value::Null;
-        (!is_empty).then_some((key, value))
-    };
-    let fields: Vec<_> = ["architecture", "os", "os.version", "os.features", "variant"]
-        .into_iter()
-        .filter_map(field)
-        .collect();
-    (fields.len() >= 2).then(|| form::object(fields))
-}
-
-/// Gives the descriptors of an index that have no platform theirs; how many got one.
-fn add_platforms(root: &mut Node, platforms: &[Option<Value>]) -> u64 {
-    let Value::Object(fields) = &mut root.value else { return 0 };
-    let list = fields.iter_mut().find(|field| field.key == "manifests").map(|field| &mut field.node.value);
-    let Some(Value::Array(elements)) = list else { return 0 };
-    let mut added = 0;
-    for (element, platform) in elements.iter_mut().zip(platforms) {
-        if let (Some(platform), None) = (platform, element.get("platform")) {
-            form::set(element, "platform", platform.clone());
-            added += 1;
-        }
-    }
-    added
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn media_types_keep_their_family() {
-        for (from, packing, to) in [
-            (
-                "application/vnd.oci.image.layer.v1.tar",
-                Compression::Zstd,
-                "application/vnd.oci.image.layer.v1.tar+zstd",
-            ),
-            (
-                "application/vnd.oci.image.layer.v1.tar+gzip",
-                Compression::Plain,
-                "application/vnd.oci.image.layer.v1.tar",
-            ),
-            (
-                "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                Compression::Zstd,
-                "application/vnd.docker.image.rootfs.diff.tar.zstd",
-            ),
-        ] {
-            assert_eq!(repacked(from, packing), to);
-        }
     }
 }

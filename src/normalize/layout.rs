@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    documents::{Content, Documents, platform_of, subject},
+    documents::{Content, Documents, subject},
     form,
+    print::platform_of,
 };
 use crate::{
     digest::Algorithm,

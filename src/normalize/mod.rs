@@ -4,6 +4,7 @@
 //! changes is copied byte for byte. Must not know terminals; which file the output goes to is `output`'s affair.
 
 mod base;
+mod descriptor;
 mod documents;
 mod form;
 mod layer;
@@ -12,6 +13,7 @@ mod layout;
 mod order;
 mod outcome;
 mod output;
+mod print;
 
 use std::{
     collections::{BTreeMap, HashSet},

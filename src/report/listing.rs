@@ -15,7 +15,7 @@ use crate::{
     inspect::Inspected,
     measure::ListedMember,
     stack::{self, Placed},
-    tar::{self, Kind, Member, Timestamp},
+    tar::{self, Kind, Member, Timestamp, permissions},
 };
 
 /// How a listing looks.
@@ -209,8 +209,12 @@ fn tar_v(member: &Member) -> String {
         Kind::CharDevice | Kind::BlockDevice => format!("{},{}", member.devmajor, member.devminor),
         _ => member.size.to_string(),
     };
-    let mut line =
-        format!("{} {owner} {size:>9} {} {}", permissions(member), time(member.mtime), escape(&member.name));
+    let mut line = format!(
+        "{} {owner} {size:>9} {} {}",
+        type_and_permissions(member),
+        time(member.mtime),
+        escape(&member.name)
+    );
     match member.kind {
         Kind::Symlink => drop(write!(line, " -> {}", escape(&member.link))),
         Kind::Hardlink => drop(write!(line, " link to {}", escape(&member.link))),
@@ -223,41 +227,14 @@ fn name_or(name: &[u8], id: i64) -> String {
     if name.is_empty() { id.to_string() } else { escape(name).into_owned() }
 }
 
-/// Type and permission bits in letters.
-fn permissions(member: &Member) -> String {
-    let mode = member.mode;
-    let letter = |bit: i64, set: char| if mode & bit != 0 { set } else { '-' };
-    let special =
-        |execute: i64, bit: i64, both: char, only: char| match (mode & execute != 0, mode & bit != 0) {
-            (true, true) => both,
-            (false, true) => only,
-            (true, false) => 'x',
-            (false, false) => '-',
-        };
+/// Type and permission bits in letters, as `ls -l` and `tar -tv` show them.
+fn type_and_permissions(member: &Member) -> String {
     let kind = match member.kind {
         Kind::Regular => '-',
-        Kind::Hardlink => 'h',
-        Kind::Symlink => 'l',
-        Kind::CharDevice => 'c',
-        Kind::BlockDevice => 'b',
-        Kind::Directory => 'd',
-        Kind::Fifo => 'p',
         Kind::Other(_) => '?',
+        kind => kind.letter().unwrap_or('?'),
     };
-    [
-        kind,
-        letter(0o400, 'r'),
-        letter(0o200, 'w'),
-        special(0o100, 0o4000, 's', 'S'),
-        letter(0o040, 'r'),
-        letter(0o020, 'w'),
-        special(0o010, 0o2000, 's', 'S'),
-        letter(0o004, 'r'),
-        letter(0o002, 'w'),
-        special(0o001, 0o1000, 't', 'T'),
-    ]
-    .iter()
-    .collect()
+    format!("{kind}{}", permissions(member.mode))
 }
 
 /// Seconds in UTC; a time that no calendar has is shown as a number.

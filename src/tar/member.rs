@@ -193,3 +193,28 @@ pub struct GlobalHeader {
     /// Where its first block begins.
     pub header_offset: u64,
 }
+
+/// Permission bits in letters, as `ls -l` shows them: `rwsr-xr-t`.
+pub fn permissions(mode: i64) -> String {
+    let letter = |bit: i64, letter: char| if mode & bit != 0 { letter } else { '-' };
+    let special =
+        |bit: i64, execute: i64, both: char, only: char| match (mode & bit != 0, mode & execute != 0) {
+            (true, true) => both,
+            (true, false) => only,
+            (false, true) => 'x',
+            (false, false) => '-',
+        };
+    [
+        letter(0o400, 'r'),
+        letter(0o200, 'w'),
+        special(0o4000, 0o100, 's', 'S'),
+        letter(0o040, 'r'),
+        letter(0o020, 'w'),
+        special(0o2000, 0o010, 's', 'S'),
+        letter(0o004, 'r'),
+        letter(0o002, 'w'),
+        special(0o1000, 0o001, 't', 'T'),
+    ]
+    .iter()
+    .collect()
+}

@@ -26,7 +26,7 @@ mod tests;
 pub use anomaly::{Anomaly, AnomalyKind, MAX_NAME, TOLD_SINGLY};
 pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use listing::raw_line;
-pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX};
+pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX, permissions};
 pub use outcome::{Bytes, End, Outcome};
 pub use pax::is_header_field;
 pub use walk::Walker;

@@ -1,0 +1,220 @@
+//! Descriptors: what a manifest or an index says of what it points at, brought in line with what that became.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{
+    documents::{Content, Documents, FORM, REFERENCE},
+    form,
+};
+use crate::{
+    codec::Compression,
+    digest::Digest,
+    error::{Error, ErrorKind, Result},
+    image::{Descriptor, DocId, Node as DocNode},
+    json::{Edits, Field, Node},
+    ladder::Rung,
+    rules::{Change, DocumentKind},
+};
+
+impl Documents<'_> {
+    /// What a descriptor's target becomes; digest, size and embedded data follow. `None` if the target is not here.
+    pub(super) fn descriptor(
+        &mut self,
+        node: &Node,
+        old: &Descriptor,
+        edits: &mut Edits,
+    ) -> Result<Option<Content>> {
+        let (Some(blob), Some(digest)) = (old.target.blob(), old.digest) else { return Ok(None) };
+        let content = self.content(blob)?;
+        let new = match content {
+            Content::Same(_) => digest,
+            _ => self.digest(&content, digest.algorithm()),
+        };
+        if new != digest {
+            let bytes = self.bytes(&content);
+            let (size, embedded) = (bytes.len(), node.get("data").map(|data| (data, BASE64.encode(bytes))));
+            if let Some((data, embedded)) = embedded {
+                edits.replace_str(data, &embedded);
+            }
+            if let (Some(digest), Some(at)) = (node.get("digest"), node.get("size")) {
+                edits.replace_str(digest, &new.to_string());
+                edits.replace(at, size.to_string());
+            }
+            let rung = match (&content, self.by_blob.get(&blob).map(|id| &self.graph.document(*id).node)) {
+                (Content::Layer(_), _) => Rung::Layer,
+                (_, Some(DocNode::Index(_))) => Rung::Index,
+                (_, Some(DocNode::Manifest(_))) => Rung::Manifest,
+                _ => Rung::Config,
+            };
+            self.ledger.moved(rung, digest, new);
+        }
+        if self.graph.blob(blob).entry.is_some() {
+            self.files.insert(new.blob_path().into_bytes(), content.clone());
+        }
+        Ok(Some(content))
+    }
+
+    /// The media type of a target whose compression changed, or, where manifests are printed anew, in OCI's words.
+    pub(super) fn media_type(
+        &self,
+        node: &Node,
+        old: &Descriptor,
+        packing: Option<Compression>,
+        edits: &mut Edits,
+    ) {
+        let Some(at) = node.get("mediaType") else { return };
+        let mut new = old.media_type.clone();
+        if let Some(packing) = packing {
+            new = repacked(&new, packing);
+        }
+        if self.active.has(FORM) {
+            new = form::oci_media_type(&new).to_owned();
+        }
+        if new != old.media_type {
+            edits.replace_str(at, &new);
+        }
+    }
+
+    /// Whether `child` is about another manifest (an attestation, a signature) that becomes another one.
+    pub(super) fn vouches_for_changed(
+        &mut self,
+        child: &Descriptor,
+        siblings: &[Descriptor],
+    ) -> Result<bool> {
+        let subject =
+            child.target.blob().and_then(|blob| self.by_blob.get(&blob)).and_then(|id| {
+                match &self.graph.document(*id).node {
+                    DocNode::Manifest(manifest) => manifest.subject.as_ref()?.target.blob(),
+                    _ => None,
+                }
+            });
+        let named = referred(child, siblings).and_then(|sibling| sibling.target.blob());
+        for blob in subject.into_iter().chain(named) {
+            if !matches!(self.content(blob)?, Content::Same(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Brings the annotation by which BuildKit ties an attestation to its manifest up to date.
+    pub(super) fn reference(
+        &mut self,
+        node: &Node,
+        child: &Descriptor,
+        siblings: &[Descriptor],
+        edits: &mut Edits,
+    ) -> Result<()> {
+        let Some(sibling) = referred(child, siblings) else { return Ok(()) };
+        let (Some(blob), Some(old)) = (sibling.target.blob(), sibling.digest) else { return Ok(()) };
+        let content = self.content(blob)?;
+        let annotation = node.get("annotations").and_then(|annotations| annotations.get(REFERENCE));
+        if let (Some(annotation), false) = (annotation, matches!(content, Content::Same(_))) {
+            edits.replace_str(annotation, &self.digest(&content, old.algorithm()).to_string());
+        }
+        Ok(())
+    }
+
+    pub(super) fn refused(&self, child: &Descriptor) -> Error {
+        let message = "this vouches for a manifest that changes; say what is to become of it with \
+                       --attestations keep or drop";
+        Error::new(ErrorKind::Refused, message).at(child.at.clone())
+    }
+
+    /// Applies the rules about fields of such a document where `allowed`.
+    pub(super) fn fields(
+        &mut self,
+        id: DocId,
+        kind: DocumentKind,
+        root: &Node,
+        edits: &mut Edits,
+        allowed: impl Fn(&str, &Range<usize>) -> bool,
+    ) {
+        let mut decided: BTreeMap<usize, (&'static str, &Node, &Field, Change)> = BTreeMap::new();
+        for rule in self.active.rules() {
+            let Some(canon) = rule.field() else { continue };
+            for (object, field) in canon.find(kind, root) {
+                let change = (canon.canon)(&field.node, &self.context);
+                if change == Change::Keep || !allowed(rule.id, &field.span()) {
+                    continue;
+                }
+                // What goes need not be changed first.
+                let slot = decided.entry(field.key_span.start);
+                let slot = slot.or_insert((rule.id, object, field, change.clone()));
+                if change == Change::Remove {
+                    *slot = (rule.id, object, field, change);
+                }
+            }
+        }
+        let mut doomed: BTreeMap<usize, (&Node, Vec<usize>)> = BTreeMap::new();
+        let subject = self.subject(id);
+        for (rule, object, field, change) in decided.into_values() {
+            self.ledger.change(rule, &subject, 1);
+            match change {
+                Change::Text(text) => edits.replace_str(&field.node, &text),
+                _ => doomed
+                    .entry(object.span.start)
+                    .or_insert((object, Vec::new()))
+                    .1
+                    .push(field.key_span.start),
+            }
+        }
+        for (object, starts) in doomed.into_values() {
+            let keys: Vec<&str> = object
+                .object()
+                .unwrap_or_default()
+                .iter()
+                .filter(|field| starts.contains(&field.key_span.start))
+                .map(|field| field.key.as_str())
+                .collect();
+            edits.remove_fields(object, |key| keys.contains(&key));
+        }
+    }
+}
+
+/// The sibling that an attestation says it is about.
+fn referred<'d>(child: &Descriptor, siblings: &'d [Descriptor]) -> Option<&'d Descriptor> {
+    let digest = child.annotation(REFERENCE).and_then(|text| Digest::parse(text).ok())?;
+    siblings.iter().find(|sibling| sibling.digest == Some(digest))
+}
+
+/// A layer's media type with another compression.
+fn repacked(media_type: &str, packing: Compression) -> String {
+    let suffixes = ["+gzip", "+zstd", ".gzip", ".zstd"];
+    let plain = suffixes.iter().find_map(|suffix| media_type.strip_suffix(suffix)).unwrap_or(media_type);
+    let separator = if plain.starts_with("application/vnd.docker.") { '.' } else { '+' };
+    match packing {
+        Compression::Plain => plain.to_owned(),
+        packing => format!("{plain}{separator}{packing}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_keep_their_family() {
+        for (from, packing, to) in [
+            (
+                "application/vnd.oci.image.layer.v1.tar",
+                Compression::Zstd,
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+                Compression::Plain,
+                "application/vnd.oci.image.layer.v1.tar",
+            ),
+            (
+                "application/vnd.docker.image.rootfs.diff.tar.gzip",
+                Compression::Zstd,
+                "application/vnd.docker.image.rootfs.diff.tar.zstd",
+            ),
+        ] {
+            assert_eq!(repacked(from, packing), to);
+        }
+    }
+}
