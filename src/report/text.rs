@@ -157,7 +157,8 @@ fn image(
 }
 
 fn layers(layers: &[LayerRecord], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(2, &[">#", "digest", "diff_id", "packed", ">stored", ">unpacked", ">entries"]);
+    let mut table =
+        Table::new(2, &[">#", "digest", "diff_id", "packed", "by", ">stored", ">unpacked", ">entries"]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for (i, layer) in layers.iter().enumerate() {
         table.row([
@@ -165,6 +166,7 @@ fn layers(layers: &[LayerRecord], style: &Style, out: &mut dyn Write) -> io::Res
             mark(layer.digest.map(|digest| digest.short()), layer.digest_ok),
             mark(layer.diff_id.map(|id| id.0.short()), layer.diff_id_ok),
             layer.packing().to_owned(),
+            or_dash(layer.encoder.clone()),
             or_dash(layer.size.map(bytes)),
             or_dash(layer.unpacked.map(bytes)),
             or_dash(layer.counts.map(|counts| counts.entries.to_string())),

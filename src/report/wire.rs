@@ -193,7 +193,8 @@ pub struct LayerRecord {
     pub media_type: String,
     /// What the bytes are.
     pub compression: Option<Text>,
-    /// What made the compressed stream, as far as can be told.
+    /// What made the gzip stream, as far as can be told: `go` (up to Go 1.26), `go-1.27`, `pgzip`, `gzip`, `pigz`,
+    /// `zlib`, …, or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
     /// Bytes as stored; `None` if the layer is not here.
@@ -359,7 +360,9 @@ impl LayerRecord {
             digest_ok: measured.map(|measured| Some(measured) == layer.digest),
             media_type: escape(layer.media_type.as_bytes()).into_owned(),
             compression: facts.map(|facts| facts.compression.name().into()),
-            encoder: facts.and_then(|facts| facts.fingerprint.as_ref()).map(|made| made.maker.to_string()),
+            encoder: facts
+                .and_then(|facts| facts.fingerprint.as_ref())
+                .map(|made| made.maker.name().to_owned()),
             size: blob.map(|blob| blob.size),
             unpacked: inspected.map(|facts| facts.unpacked),
             diff_id,

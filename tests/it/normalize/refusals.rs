@@ -170,3 +170,52 @@ fn the_report_names_rules_digests_and_encoder() {
     let listed = said(&program(&["--list-rules"], &folder));
     assert!(repro_build::rules::RULES.iter().all(|rule| listed.contains(rule.id)));
 }
+
+#[test]
+fn a_base_image_can_be_a_tarball() {
+    let folder = TempDir::new().unwrap();
+    let base = Layer::new(&[Member::dir("etc/").mtime(50), Member::file("etc/a", "a").mtime(5000)]);
+    fs::write(folder.path().join("base.tar"), ImageBuilder::good().layers(vec![base]).tar()).unwrap();
+    fs::write(folder.path().join("in.tar"), two_layers().tar()).unwrap();
+    let layers = |archive: &str| {
+        let (manifest, _) = first_image(&files(&read(&folder.path().join(archive))));
+        [0, 1].map(|i| manifest["layers"][i]["digest"].clone())
+    };
+    let before = layers("in.tar");
+    for (more, base_changes) in [(&["--base", "base.tar"][..], false), (&[], true)] {
+        let args = [&["in.tar", "-o", "out.tar", "--sde", "1000"], more].concat();
+        let output = program(&args, &folder);
+        assert!(output.status.success(), "{}", said(&output));
+        let after = layers("out.tar");
+        assert_eq!([before[0] != after[0], before[1] != after[1]], [base_changes, true], "{more:?}");
+    }
+}
+
+/// A layer whose content and whose blob are each larger than all the memory that the program may allocate.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_layer_is_ever_held_as_a_whole() {
+    const MIB: usize = 1 << 20;
+    let mut noise = Vec::with_capacity(96 * MIB);
+    let mut state = 1_u64;
+    while noise.len() < 96 * MIB {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        noise.extend_from_slice(&state.to_be_bytes()[..4]);
+    }
+    let folder = TempDir::new().unwrap();
+    let layer = Layer::new(&[
+        Member::file("noise", noise).mtime(5000),
+        Member::file("zeros", vec![0; 64 * MIB]).mtime(5000),
+    ]);
+    fs::write(folder.path().join("in.tar"), ImageBuilder::good().layers(vec![layer]).tar()).unwrap();
+    let limited = |program: &str, args: &[&str]| {
+        let mut command = Command::new("sh");
+        command.current_dir(&folder).args(["-c", "ulimit -d 65536 && exec \"$@\"", "sh", program]);
+        command.args(args).output().unwrap()
+    };
+    let program = env!("CARGO_BIN_EXE_repro-build");
+    let output = limited(program, &["-j2", "normalize", "in.tar", "-o", "out.tar", "--sde", "1000"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let held = limited("dd", &["if=/dev/zero", "of=/dev/null", "bs=128M", "count=1"]);
+    assert!(!held.status.success(), "the limit limits nothing");
+}

@@ -1,9 +1,12 @@
 //! The output as other programs read it: skopeo checks every digest, engines load it.
 
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
 use tempfile::TempDir;
 
 use super::*;
-use crate::support::tool;
+use crate::support::{Tool, skipped, tool};
 
 /// Normalised archives of every layout and level, by name, with the image ID that engines must see.
 fn outputs(folder: &TempDir) -> Vec<(PathBuf, Option<Layout>, String)> {
@@ -68,4 +71,92 @@ fn podman_loads_what_was_normalised() {
         let images = podman.run(global.into_iter().chain(["images", "--no-trunc", "-q"]));
         assert!(images.contains(&id), "{}: {images} lacks {id}", path.display());
     }
+}
+
+/// A docker engine of its own, without network, that ends with this value.
+struct Engine {
+    docker: Tool,
+    folder: TempDir,
+    /// The daemon before the one it needs: each is ended in this order.
+    daemons: Vec<Child>,
+}
+
+impl Engine {
+    /// Starts one; `None`, and said so, where engines cannot run: they want to be root, and to mount.
+    fn start() -> Option<Engine> {
+        let (containerd, dockerd) = (tool("containerd")?, tool("dockerd")?);
+        let mut engine =
+            Engine { docker: tool("docker")?, folder: TempDir::new().unwrap(), daemons: Vec::new() };
+        let part = |name: &str| engine.folder.path().join(name).display().to_string();
+        let log = fs::File::create(part("log")).unwrap();
+        let config = format!(
+            "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\nroot = {:?}\n",
+            part("croot")
+        );
+        fs::write(part("config.toml"), config).unwrap();
+        let begin = |tool: &Tool, args: &[&str]| {
+            tool.command().args(args).stdout(Stdio::null()).stderr(log.try_clone().unwrap()).spawn().unwrap()
+        };
+        let socket = part("containerd");
+        let below = begin(
+            &containerd,
+            &["--config", &part("config.toml"), "--address", &socket, "--state", &part("cstate")],
+        );
+        let above = begin(
+            &dockerd,
+            &[
+                ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"].as_slice(),
+                &["--containerd", &socket, "--pidfile", &part("pid"), "--data-root", &part("data")],
+                &["--host", &format!("unix://{}", part("socket")), "--exec-root", &part("exec")],
+            ]
+            .concat(),
+        );
+        engine.daemons = vec![above, below];
+        let patience = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < patience && engine.daemons[0].try_wait().unwrap().is_none() {
+            if engine.docker(&["version"]).status.success() {
+                return Some(engine);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let log = fs::read_to_string(engine.folder.path().join("log")).unwrap();
+        skipped(&format!("dockerd does not run here: {}", log.lines().last().unwrap_or_default()));
+        None
+    }
+
+    fn docker(&self, args: &[&str]) -> std::process::Output {
+        let host = format!("unix://{}", self.folder.path().join("socket").display());
+        self.docker.command().args(["--host", &host]).args(args).output().unwrap()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for daemon in &mut self.daemons {
+            // Asked, not killed: they take their mounts away.
+            let _ = Command::new("kill").arg(daemon.id().to_string()).status();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+#[test]
+fn docker_loads_what_was_normalised() {
+    let Some(engine) = Engine::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let mut count = 0;
+    for (path, _, id) in outputs(&folder) {
+        // Engines before 25 load no layout without it.
+        if !files(&read(&path)).contains_key("manifest.json") {
+            continue;
+        }
+        let loaded = engine.docker(&["load", "-i", path.to_str().unwrap()]);
+        let errors = String::from_utf8_lossy(&loaded.stderr).into_owned();
+        assert!(loaded.status.success(), "{}: {errors}", path.display());
+        let images = engine.docker(&["images", "--all", "--no-trunc", "--quiet"]).stdout;
+        let images = String::from_utf8(images).unwrap();
+        assert!(images.contains(&id), "{}: {images} lacks {id}", path.display());
+        count += 1;
+    }
+    assert!(count >= 6, "only {count} archives have a manifest.json");
 }

@@ -44,7 +44,8 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     Some(file)
 }
 
+/// Says that a test is skipped.
 #[allow(clippy::print_stderr, reason = "a test that skips says so")]
-fn skipped(why: &str) {
+pub fn skipped(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
