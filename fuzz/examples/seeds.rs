@@ -1,6 +1,10 @@
-//! Writes the seeds of every fuzz target to `corpus/TARGET/`: made here, from nothing, the same every time.
+//! Writes the seeds of every fuzz target to `FOLDER/TARGET/`, where the folder is the first argument or `corpus`: made
+//! here, from nothing, the same every time.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use repro_build_fuzz::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
 
@@ -44,6 +48,16 @@ fn tars() -> Vec<Vec<u8>> {
             Member::of_kind(b'A', "odd", "x"),
         ],
         vec![Member::file("b256", "12345").patch(124, [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5])],
+        vec![Member::dir("d/").size(512), Member::file("hidden", vec![b'x'; 512])],
+        vec![Member::file("a", "x").pax("size", "1").pax("size", "513")],
+        vec![Member::file("a", "x").pax("comment", "a\n10 size=9\n").pax("size", "1")],
+        vec![gnu_long(b'L'), gnu_long(b'L'), Member::file("a", "x").pax("path", "b")],
+        vec![
+            Member::of_kind(b'L', "././@LongLink", b"a\0b".to_vec()).patch(257, *b"ustar  \0"),
+            Member::file("x", ""),
+        ],
+        vec![Member::file("lead", "x").patch(124, [0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])],
+        vec![Member::file("gnu", "").patch(257, *b"ustar  \0").patch(345, *b"prefix")],
         vec![Member::file("d/.wh.gone", ""), Member::file("d/.wh..wh..opq", ""), Member::file("d/gone", "")],
     ];
     members.iter().map(|members| tar(members)).collect()
@@ -81,21 +95,31 @@ fn documents() -> Vec<Vec<u8>> {
 }
 
 fn main() -> std::io::Result<()> {
-    let images = (0..24_u8).map(|n| (0..200_u8).map(|i| i.wrapping_mul(n * 2 + 1).wrapping_add(n)).collect());
+    // What arbitrary values are made of; the multipliers are odd, so that every byte occurs.
+    let noise: Vec<Vec<u8>> = (0..24_u8)
+        .map(|n| (0..3000_u16).map(|i| (i.wrapping_mul(u16::from(n) * 514 + 257) >> 8) as u8 ^ n).collect())
+        .collect();
     let texts = ["plain", "\u{1b}[31m", "a\\b\n\t", "\u{202e}\u{200b}é", "\u{feff}"];
+    let csv = ["a,b=\"c\"", "x,push=true", "\"", "k=v\r\n", ",,\n"];
+    let csv = csv.map(|text| text.as_bytes().repeat(9)).to_vec();
     let layer = Layer::new(&[Member::file("a", "b")]);
     let whole = ImageBuilder::good().layers(vec![layer]).tar();
-    let seeds: [(&str, Vec<Vec<u8>>); 7] = [
+    let seeds: [(&str, Vec<Vec<u8>>); 10] = [
         ("tar_list", [tars(), vec![whole.clone()]].concat()),
         ("tar_vs_crate", [tars(), vec![whole]].concat()),
         ("gunzip", packed(Packing::Gzip)),
         ("unzstd", packed(Packing::Zstd)),
         ("json", documents()),
-        ("image", images.collect()),
+        ("image", noise.clone()),
+        ("normalize", noise.clone()),
+        ("diff", noise.clone()),
+        ("csv_quote", [noise, csv].concat()),
         ("escape", texts.iter().map(|text| text.as_bytes().to_vec()).collect()),
     ];
+    let corpus = || Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpus = std::env::args_os().nth(1).map_or_else(corpus, PathBuf::from);
     for (target, seeds) in seeds {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+        let folder = corpus.join(target);
         fs::create_dir_all(&folder)?;
         for (number, seed) in seeds.iter().enumerate() {
             fs::write(folder.join(format!("seed-{number:02}")), seed)?;

@@ -117,6 +117,19 @@ fn files_without_an_image_are_refused() {
     unreadable(&output, "no image layout");
 }
 
+/// Would take half an hour if all of it were read.
+#[test]
+fn a_hole_behind_the_archive_is_refused_and_never_read() {
+    let file = ImageBuilder::good().build().file();
+    File::options().write(true).open(file.path()).unwrap().set_len(1 << 40).unwrap();
+    for command in [&["verify"][..], &["analyze"], &["diff", "--exit-zero", file.path().to_str().unwrap()]] {
+        let output = program().args(command).arg(file.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(if command[0] == "diff" { 0 } else { 1 }), "{text}");
+        assert!(text.contains("archive.long-tail") && text.contains("67108864"), "{text}");
+    }
+}
+
 #[test]
 fn an_unreadable_file_is_refused() {
     let file = ImageBuilder::good().build().file();
