@@ -1,12 +1,15 @@
-//! Writes the seeds of every fuzz target to `FOLDER/TARGET/`, where the folder is the first argument or `corpus`: made
-//! here, from nothing, the same every time.
+//! Writes the seeds of every fuzz target to `FOLDER/TARGET/`, and as many mutants of them as the second argument says:
+//! made here, from nothing, the same every time. The folder is the first argument, or `corpus`.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use repro_build_fuzz::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
+use repro_build_fuzz::{
+    checksums, mutants,
+    support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar},
+};
 
 /// Archives that touch each part of the tar reader once.
 fn tars() -> Vec<Vec<u8>> {
@@ -94,8 +97,23 @@ fn documents() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What mutants of a target's seeds are made by.
+#[derive(Clone, Copy, PartialEq)]
+enum Bent {
+    Anyhow,
+    WithChecksumsMended,
+    /// Not at all: the target makes arbitrary values of any bytes.
+    Noise,
+}
+
 fn main() -> std::io::Result<()> {
-    // What arbitrary values are made of; the multipliers are odd, so that every byte occurs.
+    let mut arguments = std::env::args_os().skip(1);
+    let corpus = || Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpus = arguments.next().map_or_else(corpus, PathBuf::from);
+    let count =
+        arguments.next().map_or(0, |count| count.to_str().and_then(|count| count.parse().ok()).unwrap());
+
+    // The multipliers are odd, so that every byte occurs.
     let noise: Vec<Vec<u8>> = (0..24_u8)
         .map(|n| (0..3000_u16).map(|i| (i.wrapping_mul(u16::from(n) * 514 + 257) >> 8) as u8 ^ n).collect())
         .collect();
@@ -104,25 +122,34 @@ fn main() -> std::io::Result<()> {
     let csv = csv.map(|text| text.as_bytes().repeat(9)).to_vec();
     let layer = Layer::new(&[Member::file("a", "b")]);
     let whole = ImageBuilder::good().layers(vec![layer]).tar();
-    let seeds: [(&str, Vec<Vec<u8>>); 10] = [
-        ("tar_list", [tars(), vec![whole.clone()]].concat()),
-        ("tar_vs_crate", [tars(), vec![whole]].concat()),
-        ("gunzip", packed(Packing::Gzip)),
-        ("unzstd", packed(Packing::Zstd)),
-        ("json", documents()),
-        ("image", noise.clone()),
-        ("normalize", noise.clone()),
-        ("diff", noise.clone()),
-        ("csv_quote", [noise, csv].concat()),
-        ("escape", texts.iter().map(|text| text.as_bytes().to_vec()).collect()),
+    let seeds: [(&str, Bent, Vec<Vec<u8>>); 10] = [
+        ("tar_list", Bent::WithChecksumsMended, [tars(), vec![whole.clone()]].concat()),
+        ("tar_vs_crate", Bent::WithChecksumsMended, [tars(), vec![whole]].concat()),
+        ("gunzip", Bent::Anyhow, packed(Packing::Gzip)),
+        ("unzstd", Bent::Anyhow, packed(Packing::Zstd)),
+        ("json", Bent::Anyhow, documents()),
+        ("image", Bent::Noise, noise.clone()),
+        ("normalize", Bent::Noise, noise.clone()),
+        ("diff", Bent::Noise, noise.clone()),
+        ("csv_quote", Bent::Anyhow, [noise, csv].concat()),
+        ("escape", Bent::Anyhow, texts.iter().map(|text| text.as_bytes().to_vec()).collect()),
     ];
-    let corpus = || Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    let corpus = std::env::args_os().nth(1).map_or_else(corpus, PathBuf::from);
-    for (target, seeds) in seeds {
+    for (target, bent, seeds) in seeds {
         let folder = corpus.join(target);
         fs::create_dir_all(&folder)?;
         for (number, seed) in seeds.iter().enumerate() {
             fs::write(folder.join(format!("seed-{number:02}")), seed)?;
+        }
+        let mutants: Box<dyn Iterator<Item = Vec<u8>>> = match bent {
+            // An image takes its time.
+            Bent::Noise => Box::new(mutants::noise(&seeds, count / 10)),
+            Bent::Anyhow | Bent::WithChecksumsMended => Box::new(mutants::mutants(&seeds, count)),
+        };
+        for (number, mut mutant) in mutants.enumerate() {
+            if bent == Bent::WithChecksumsMended && number % 8 != 0 {
+                checksums::mend(&mut mutant);
+            }
+            fs::write(folder.join(format!("mutant-{number:05}")), mutant)?;
         }
     }
     Ok(())

@@ -81,7 +81,9 @@ fn case(u: &mut Unstructured) -> Result<()> {
     let (dest, mut meant) = if typed.podman {
         let (key, value) = annotation.split_once('=').expect("KEY=VALUE");
         let mut more = match key.split_once(':') {
-            Some((types, key)) => types.split(',').map(|of| format!("annotation-{of}.{key}={value}")).collect(),
+            Some((types, key)) => {
+                types.split(',').map(|of| format!("annotation-{of}.{key}={value}")).collect()
+            }
             None => vec![format!("annotation.{key}={value}")],
         };
         if !request.tags.is_empty() {

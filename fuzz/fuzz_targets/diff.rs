@@ -45,7 +45,15 @@ fn other(layout: Layout, layers: &[Layer], u: &mut Unstructured) -> Result<Image
 fn options(u: &mut Unstructured) -> Result<Options> {
     let merged = u.ratio(1, 4)?;
     let layer_match = *u.choose(&[LayerMatch::Content, LayerMatch::Content, LayerMatch::Position])?;
-    let levels = [None, None, None, Some(Level::Archive), Some(Level::Clamp), Some(Level::Canonical), Some(Level::Sorted)];
+    let levels = [
+        None,
+        None,
+        None,
+        Some(Level::Archive),
+        Some(Level::Clamp),
+        Some(Level::Canonical),
+        Some(Level::Sorted),
+    ];
     let level = *u.choose(&levels)?;
     Ok(Options { layer_match, merged, level, ..Options::default() })
 }

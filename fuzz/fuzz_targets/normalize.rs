@@ -33,7 +33,9 @@ fn members(archive: &[u8]) -> Vec<Vec<Seen>> {
     let request = Request { limits: limits(), also, ..Request::default() };
     inspect(&source(archive).unwrap(), &request, workers(), &Silent, |it| {
         let blobs = it.images[0].layers.iter().map(|layer| layer.blob.unwrap());
-        blobs.map(|blob| it.facts.blobs[&blob].layer.as_ref().unwrap().members.iter().map(seen).collect()).collect()
+        blobs
+            .map(|blob| it.facts.blobs[&blob].layer.as_ref().unwrap().members.iter().map(seen).collect())
+            .collect()
     })
     .unwrap()
 }
@@ -67,7 +69,8 @@ fn options(u: &mut Unstructured) -> Result<Options> {
     let epoch = *u.choose(&[images::EPOCH, images::EPOCH, 0, images::LATEST])?;
     let mut options = Options::new(*u.choose(&Level::ALL)?, Some(epoch));
     options.layout = *u.choose(&[None, None, Some(Layout::Oci), Some(Layout::Docker)])?;
-    let compressions = [None, None, Some(Compression::Gzip), Some(Compression::Zstd), Some(Compression::Plain)];
+    let compressions =
+        [None, None, Some(Compression::Gzip), Some(Compression::Zstd), Some(Compression::Plain)];
     options.compression = *u.choose(&compressions)?;
     options.limits = limits();
     Ok(options)
@@ -85,7 +88,11 @@ fn case(u: &mut Unstructured) -> Result<()> {
     let (once, outcome) = match run(&input, &options, workers()) {
         Ok(done) => done,
         Err(error) => {
-            assert_eq!((level, error.kind), (Level::Sorted, ErrorKind::Refused), "only sorting may refuse: {error}");
+            assert_eq!(
+                (level, error.kind),
+                (Level::Sorted, ErrorKind::Refused),
+                "only sorting may refuse: {error}"
+            );
             return Ok(());
         }
     };
@@ -96,7 +103,8 @@ fn case(u: &mut Unstructured) -> Result<()> {
     assert_eq!(outcome.changed, once != input);
 
     // Nothing that containers see changes, but times.
-    let time = |time: Timestamp| if level == Level::Archive { time } else { time.min(Timestamp::from_secs(epoch)) };
+    let time =
+        |time: Timestamp| if level == Level::Archive { time } else { time.min(Timestamp::from_secs(epoch)) };
     let order = |mut layer: Vec<Seen>| {
         if level == Level::Sorted {
             layer.sort();
@@ -109,7 +117,10 @@ fn case(u: &mut Unstructured) -> Result<()> {
 
     let (old, new) = (blobs(&input), blobs(&once));
     for (name, bytes) in &new {
-        assert!(old.get(name).is_none_or(|before| before == bytes), "a blob keeps its name, but not its bytes");
+        assert!(
+            old.get(name).is_none_or(|before| before == bytes),
+            "a blob keeps its name, but not its bytes"
+        );
     }
     // What is later than nothing stays as it is.
     let untouched = level == Level::Archive || level == Level::Clamp && epoch == images::LATEST;

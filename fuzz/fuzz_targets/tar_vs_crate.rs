@@ -23,7 +23,11 @@ enum Field {
 const KNOWN: &[(AnomalyKind, &[Field], &str)] = &[
     (AnomalyKind::HeaderOnlyWithSize, &[Field::Members], "it skips data behind members that have none"),
     (AnomalyKind::PaxDuplicateKey, &[Field::Members], "of two sizes it takes the first"),
-    (AnomalyKind::PaxNewline, &[Field::Members], "it splits records at newlines, so that a size may be missed"),
+    (
+        AnomalyKind::PaxNewline,
+        &[Field::Members],
+        "it splits records at newlines, so that a size may be missed",
+    ),
     (AnomalyKind::GnuLongEmpty, &[Field::Name, Field::Link], "it takes the empty name"),
     (AnomalyKind::GnuLongNul, &[Field::Name, Field::Link], "it keeps what is behind a NUL"),
     (AnomalyKind::GnuPrefix, &[Field::Name], "it applies no prefix where the magic is GNU's"),
@@ -52,7 +56,9 @@ fn theirs(archive: &[u8]) -> Result<Vec<Row>, std::io::Error> {
         }
         let data = if (b'1'..=b'6').contains(&kind.as_byte()) { 0 } else { entry.size() };
         // Of the NULs that end a long name it takes one away, others all.
-        let text = |bytes: &[u8]| bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)].to_vec();
+        let text = |bytes: &[u8]| {
+            bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)].to_vec()
+        };
         let link = entry.link_name_bytes().map(|link| text(&link)).unwrap_or_default();
         rows.push((text(&entry.path_bytes()), kind.as_byte(), data, link));
     }

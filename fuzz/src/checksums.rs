@@ -7,7 +7,7 @@ const CHECKSUM: std::ops::Range<usize> = 148..156;
 
 /// Makes the checksum of every block right that could be a header. Follows sizes as far as they are plain octal;
 /// anything else is taken for a header block.
-fn mend(archive: &mut [u8]) {
+pub fn mend(archive: &mut [u8]) {
     let mut at = 0;
     while let Some(block) = archive.get_mut(at..at + BLOCK) {
         at += BLOCK;

@@ -11,6 +11,7 @@ use repro_build::{
 
 pub mod checksums;
 pub mod images;
+pub mod mutants;
 #[path = "../../tests/it/support/mod.rs"]
 pub mod support;
 #[path = "../../tests/it/walked.rs"]
