@@ -272,6 +272,16 @@ fn zstd_skippable_frames_are_counted_not_decoded() {
 }
 
 #[test]
+fn zstd_compressed_blocks_are_not_empty() {
+    // Header, a raw block of two bytes that is not the last, a last block: raw, RLE or compressed, of no bytes.
+    let frame = |last: u8| [&zstd_frame(0, &[10 << 3], b"")[..6], &[2 << 3, 0, 0, b'o', b'k', last, 0, 0]].concat();
+    assert_eq!(decode(Compression::Zstd, &frame(1)).map(|(content, _)| content), Ok(b"ok".to_vec()));
+    assert_eq!(kind(Compression::Zstd, &frame(1 | 2 << 1)), Kind::Corrupt);
+    let two_frames = [compress(Compression::Zstd, &text(20)), frame(1 | 2 << 1)].concat();
+    assert_eq!(kind(Compression::Zstd, &two_frames), Kind::Corrupt);
+}
+
+#[test]
 fn zstd_checksum_is_checked() {
     let mut blob = compress(Compression::Zstd, &text(20));
     let end = blob.len();
