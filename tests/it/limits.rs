@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use repro_build::archive::EntryIndex;
+use repro_build::image::resolve;
 use repro_build::limits::Limits;
+use repro_build::location::Location;
 use repro_build::tar::AnomalyKind;
 
 use crate::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
@@ -51,6 +53,29 @@ fn what_is_as_much_as_a_limit_passes_and_what_is_one_more_is_found() {
             words.contains(word) && words.contains(&limit) && !words.contains("PASS"),
             "{flag} {limit}: {words}"
         );
+    }
+}
+
+/// 64^8 and 2^30 ways lead to the one manifest: whoever went them all would never come to an end.
+#[test]
+fn a_document_that_many_ways_lead_to_is_read_once() {
+    for (depth, width) in [(8, 64), (30, 2)] {
+        let wide = |builder: ImageBuilder, level| {
+            builder.json(Doc::NestedIndex(level), move |index| {
+                let manifests = vec![index["manifests"][0].clone(); width];
+                index["manifests"] = manifests.into();
+            })
+        };
+        let builder = (0..depth).fold(image(&[]).nested(depth), wide);
+        let archive = builder.tar();
+        let limits = Limits { max_depth: 64, ..Limits::default() };
+        let index = EntryIndex::of_tar(&archive, &limits);
+        let graph = resolve(&index, Location::new("image.tar"), &limits);
+        // oci-layout, index.json, the nested ones, a manifest and a configuration.
+        assert_eq!(graph.documents.len(), depth + 4);
+        let (code, words) = verify(&archive, &[]);
+        assert_eq!(code, Some(if depth < 16 { 0 } else { 1 }), "{words}");
+        assert_eq!(words.contains("document.index-depth"), depth >= 16, "{words}");
     }
 }
 
