@@ -68,6 +68,8 @@ fn listings_equal_those_of_go() {
     for name in &archives {
         let (go, go_ok) = go_listing(&root.join(format!("expect/{name}.go")));
         let seen = walk(&fs::read(root.join(name)).unwrap());
+        let sizes = seen.members.iter().fold(0, |sum: u64, member| sum.saturating_add(member.size));
+        assert!(seen.data <= sizes, "{name}: more data than the members have");
         match (seen.listing() == go, go_ok, worst(&seen)) {
             (_, false, Some(Grade::Error)) => refused += 1,
             (true, true, _) => equal += 1,
