@@ -2,6 +2,15 @@
 //!
 //! Knows the digest grammar of the OCI image spec (descriptor.md, "Digests") and how to hash bytes. Must not know
 //! where bytes come from, nor which digest belongs to what.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 use std::fmt;
 
@@ -104,13 +113,13 @@ impl Digest {
     /// A digest from its algorithm and lower-case hexadecimal digits.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Digest, DigestError> {
         let hex = hex.as_bytes();
-        if hex.len() != algorithm.bytes() * 2 {
+        let (pairs, []) = hex.as_chunks() else { return Err(DigestError::Length) };
+        if pairs.len() != algorithm.bytes() {
             return Err(DigestError::Length);
         }
         let mut bytes = [0; MAX_BYTES];
-        for (slot, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            let [high, low] = [nibble(pair[0])?, nibble(pair[1])?];
-            *slot = high << 4 | low;
+        for (slot, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *slot = nibble(*high)? << 4 | nibble(*low)?;
         }
         Ok(Digest { algorithm, bytes })
     }
@@ -126,7 +135,7 @@ impl Digest {
             return Digest::parse(&text);
         }
         let algorithm =
-            Algorithm::ALL.into_iter().find(|a| a.bytes() * 2 == text.len()).ok_or(DigestError::Length)?;
+            Algorithm::ALL.into_iter().find(|a| a.bytes() << 1 == text.len()).ok_or(DigestError::Length)?;
         Digest::from_hex(algorithm, &text)
     }
 
@@ -144,14 +153,13 @@ impl Digest {
 
     /// The raw bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.algorithm.bytes()]
+        self.bytes.get(..self.algorithm.bytes()).unwrap_or(&self.bytes)
     }
 
     /// The part after the colon.
     pub fn hex(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-        self.bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16);
+        self.bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
     }
 
     /// The first twelve digits after the colon, for tables.
@@ -166,9 +174,8 @@ impl Digest {
 }
 
 fn nibble(digit: u8) -> Result<u8, DigestError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
+    match char::from(digit).to_digit(16) {
+        Some(number) if !digit.is_ascii_uppercase() => Ok(number as u8),
         _ => Err(DigestError::Encoding),
     }
 }

@@ -2,6 +2,15 @@
 //!
 //! Every name, path, message or value that comes out of a file goes through [`escape`] before it reaches standard
 //! output, standard error, HTML, Markdown, SARIF or a CI command, on a terminal or not. Printable text stays as it is.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 use std::borrow::Cow;
 
@@ -11,7 +20,7 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e) && *byte != b'\\') {
         return String::from_utf8_lossy(bytes);
     }
-    let mut out = String::with_capacity(bytes.len() + 8);
+    let mut out = String::with_capacity(bytes.len().saturating_add(8));
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             push(&mut out, c);
@@ -79,7 +88,7 @@ pub fn unescape(text: &str) -> Option<Vec<u8>> {
             'r' => out.push(b'\r'),
             'x' => {
                 let (high, low) = (chars.next()?.to_digit(16)?, chars.next()?.to_digit(16)?);
-                out.push(u8::try_from(high * 16 + low).ok()?);
+                out.push(u8::try_from(high << 4 | low).ok()?);
             }
             'u' => {
                 let (digits, rest) = chars.as_str().strip_prefix('{')?.split_once('}')?;

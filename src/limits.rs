@@ -15,12 +15,16 @@ pub struct Limits {
     pub max_unpacked: u64,
     /// Most members of one tar (outer archive or layer).
     pub max_members: u64,
+    /// Most members of an outer archive, where `max_members` allows more: each takes some hundred bytes of memory.
+    pub max_entries: u64,
+    /// Most bytes behind an archive's end marker. Tools fill up the last block of theirs, 10 KiB and seldom more.
+    pub max_trailing: u64,
     /// Deepest chain of nested image indexes.
     pub max_depth: usize,
     /// Largest zstd window, as a power of two (27 is 128 MiB, what `zstd -d` takes by default).
     pub zstd_window_log: u32,
-    /// Most decoded bytes of a compressed outer archive or standard input that stay in memory; more goes to an
-    /// unlinked temporary file.
+    /// Most bytes of an input that is decoded as a whole, read from standard input or read instead of mapped that stay
+    /// in memory; more goes to an unlinked temporary file.
     pub max_in_memory: u64,
 }
 
@@ -31,7 +35,9 @@ impl Default for Limits {
             max_json_depth: 128,
             max_extension: 1 << 20,
             max_unpacked: 1 << 40,
-            max_members: 50_000_000,
+            max_members: 10_000_000,
+            max_entries: 1_000_000,
+            max_trailing: 64 << 20,
             max_depth: 16,
             zstd_window_log: 27,
             max_in_memory: 64 << 20,
@@ -48,6 +54,8 @@ impl Limits {
             max_extension: 1 << 30,
             max_unpacked: u64::MAX,
             max_members: u64::MAX,
+            max_entries: u64::MAX,
+            max_trailing: u64::MAX,
             max_depth: 64,
             zstd_window_log: 31,
             max_in_memory: 1 << 30,

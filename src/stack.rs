@@ -1,6 +1,15 @@
 //! Layers as file systems: what whiteouts mean, and the one tree that a stack of layers makes.
 //!
 //! Knows the OCI layer rules (layer.md, "Whiteouts"). Works on listed members only; nothing is decoded or extracted.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 use std::collections::BTreeMap;
 
@@ -54,10 +63,9 @@ pub fn whiteout(member: &Member) -> Option<Whiteout> {
 }
 
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (path.get(..slash).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default()),
-        None => (&[], path),
-    }
+    let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return (&[], path) };
+    let (folder, base) = path.split_at(slash);
+    (folder, base.strip_prefix(b"/").unwrap_or_default())
 }
 
 fn join(folder: &[u8], base: &[u8]) -> Vec<u8> {

@@ -1,8 +1,15 @@
-//! Writes the seeds of every fuzz target to `corpus/TARGET/`: made here, from nothing, the same every time.
+//! Writes the seeds of every fuzz target to `FOLDER/TARGET/`, and as many mutants of them as the second argument says:
+//! made here, from nothing, the same every time. The folder is the first argument, or `corpus`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use repro_build_fuzz::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
+use repro_build_fuzz::{
+    checksums, mutants,
+    support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar},
+};
 
 /// Archives that touch each part of the tar reader once.
 fn tars() -> Vec<Vec<u8>> {
@@ -44,6 +51,16 @@ fn tars() -> Vec<Vec<u8>> {
             Member::of_kind(b'A', "odd", "x"),
         ],
         vec![Member::file("b256", "12345").patch(124, [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5])],
+        vec![Member::dir("d/").size(512), Member::file("hidden", vec![b'x'; 512])],
+        vec![Member::file("a", "x").pax("size", "1").pax("size", "513")],
+        vec![Member::file("a", "x").pax("comment", "a\n10 size=9\n").pax("size", "1")],
+        vec![gnu_long(b'L'), gnu_long(b'L'), Member::file("a", "x").pax("path", "b")],
+        vec![
+            Member::of_kind(b'L', "././@LongLink", b"a\0b".to_vec()).patch(257, *b"ustar  \0"),
+            Member::file("x", ""),
+        ],
+        vec![Member::file("lead", "x").patch(124, [0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])],
+        vec![Member::file("gnu", "").patch(257, *b"ustar  \0").patch(345, *b"prefix")],
         vec![Member::file("d/.wh.gone", ""), Member::file("d/.wh..wh..opq", ""), Member::file("d/gone", "")],
     ];
     members.iter().map(|members| tar(members)).collect()
@@ -80,25 +97,59 @@ fn documents() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What mutants of a target's seeds are made by.
+#[derive(Clone, Copy, PartialEq)]
+enum Bent {
+    Anyhow,
+    WithChecksumsMended,
+    /// Not at all: the target makes arbitrary values of any bytes.
+    Noise,
+}
+
 fn main() -> std::io::Result<()> {
-    let images = (0..24_u8).map(|n| (0..200_u8).map(|i| i.wrapping_mul(n * 2 + 1).wrapping_add(n)).collect());
+    let mut arguments = std::env::args_os().skip(1);
+    let corpus = || Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpus = arguments.next().map_or_else(corpus, PathBuf::from);
+    let count =
+        arguments.next().map_or(0, |count| count.to_str().and_then(|count| count.parse().ok()).unwrap());
+
+    // The multipliers are odd, so that every byte occurs.
+    let noise: Vec<Vec<u8>> = (0..24_u8)
+        .map(|n| (0..3000_u16).map(|i| (i.wrapping_mul(u16::from(n) * 514 + 257) >> 8) as u8 ^ n).collect())
+        .collect();
     let texts = ["plain", "\u{1b}[31m", "a\\b\n\t", "\u{202e}\u{200b}é", "\u{feff}"];
+    let csv = ["a,b=\"c\"", "x,push=true", "\"", "k=v\r\n", ",,\n"];
+    let csv = csv.map(|text| text.as_bytes().repeat(9)).to_vec();
     let layer = Layer::new(&[Member::file("a", "b")]);
     let whole = ImageBuilder::good().layers(vec![layer]).tar();
-    let seeds: [(&str, Vec<Vec<u8>>); 7] = [
-        ("tar_list", [tars(), vec![whole.clone()]].concat()),
-        ("tar_vs_crate", [tars(), vec![whole]].concat()),
-        ("gunzip", packed(Packing::Gzip)),
-        ("unzstd", packed(Packing::Zstd)),
-        ("json", documents()),
-        ("image", images.collect()),
-        ("escape", texts.iter().map(|text| text.as_bytes().to_vec()).collect()),
+    let seeds: [(&str, Bent, Vec<Vec<u8>>); 10] = [
+        ("tar_list", Bent::WithChecksumsMended, [tars(), vec![whole.clone()]].concat()),
+        ("tar_vs_crate", Bent::WithChecksumsMended, [tars(), vec![whole]].concat()),
+        ("gunzip", Bent::Anyhow, packed(Packing::Gzip)),
+        ("unzstd", Bent::Anyhow, packed(Packing::Zstd)),
+        ("json", Bent::Anyhow, documents()),
+        ("image", Bent::Noise, noise.clone()),
+        ("normalize", Bent::Noise, noise.clone()),
+        ("diff", Bent::Noise, noise.clone()),
+        ("csv_quote", Bent::Anyhow, [noise, csv].concat()),
+        ("escape", Bent::Anyhow, texts.iter().map(|text| text.as_bytes().to_vec()).collect()),
     ];
-    for (target, seeds) in seeds {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    for (target, bent, seeds) in seeds {
+        let folder = corpus.join(target);
         fs::create_dir_all(&folder)?;
         for (number, seed) in seeds.iter().enumerate() {
             fs::write(folder.join(format!("seed-{number:02}")), seed)?;
+        }
+        let mutants: Box<dyn Iterator<Item = Vec<u8>>> = match bent {
+            // An image takes its time.
+            Bent::Noise => Box::new(mutants::noise(&seeds, count / 10)),
+            Bent::Anyhow | Bent::WithChecksumsMended => Box::new(mutants::mutants(&seeds, count)),
+        };
+        for (number, mut mutant) in mutants.enumerate() {
+            if bent == Bent::WithChecksumsMended && number % 8 != 0 {
+                checksums::mend(&mut mutant);
+            }
+            fs::write(folder.join(format!("mutant-{number:05}")), mutant)?;
         }
     }
     Ok(())

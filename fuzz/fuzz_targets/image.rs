@@ -4,7 +4,7 @@
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use repro_build_fuzz::{
-    support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar},
+    support::{Built, Doc, ImageBuilder, Layer, Layout, Member, Packing, tar},
     verdict,
 };
 use serde_json::{Value, json};
@@ -63,6 +63,22 @@ fn blobs(layout: Layout, layers: usize) -> Vec<Doc> {
     blobs
 }
 
+/// How many bytes of an archive it takes to have the image whole. What follows (`oci-layout`, `repositories`, a second
+/// view of the same image, padding, the end marker) can be cut off and all of the image is still there.
+fn needed(built: &Built) -> usize {
+    let root = if built.has(Doc::Index) { Doc::Index } else { Doc::DockerManifest };
+    let (mut at, mut end) = (0, 0);
+    for member in built.members() {
+        at += member.bytes().len();
+        let is_blob = member.kind == b'0' && member.name.starts_with(b"blobs/");
+        let padding = member.data.len().next_multiple_of(512) - member.data.len();
+        if is_blob || member.name == built.name(root).as_bytes() {
+            end = at - padding;
+        }
+    }
+    end
+}
+
 fn bend(
     builder: ImageBuilder,
     bend: Bend,
@@ -92,10 +108,10 @@ fn bend(
                 outer.members.insert(if first { 0 } else { outer.members.len() }, twin);
             })
         }
-        Bend::Truncated => builder.bytes(move |bytes| {
-            // Blobs stand first: a cut in the first third takes some of them, a late one perhaps only `oci-layout`.
-            bytes.truncate(number as usize % (bytes.len() / 3));
-        }),
+        Bend::Truncated => {
+            let needed = needed(&builder.build());
+            builder.bytes(move |bytes| bytes.truncate(number as usize % needed))
+        }
         Bend::Name => {
             let name = *u.choose(&WRONG_NAMES)?;
             builder.outer(move |outer| outer.members.push(Member::file(name, "x")))

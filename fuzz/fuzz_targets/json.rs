@@ -24,7 +24,9 @@ fn same(ours: &json::Node, theirs: &Value) -> bool {
         (json::Value::Null, Value::Null) => true,
         (json::Value::Bool(a), Value::Bool(b)) => a == b,
         (json::Value::Number(a), Value::Number(b)) => {
-            *a == b.to_string() || a.parse::<f64>().ok() == b.as_f64()
+            // What is too large for a float serde_json gives as none at all.
+            let float = a.parse::<f64>().ok().filter(|float| float.is_finite());
+            *a == b.to_string() || float == b.as_f64()
         }
         (json::Value::String(a), Value::String(b)) => a == b,
         (json::Value::Array(a), Value::Array(b)) => {

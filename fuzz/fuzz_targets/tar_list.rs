@@ -2,57 +2,22 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use repro_build::{
-    limits::Limits,
-    tar::{Anomaly, Audit, Member, Outcome, Sink, Walker, raw_line},
+use repro_build_fuzz::{
+    checksums,
+    walked::{walk, walk_in_windows},
 };
 
-#[derive(Default)]
-struct Seen {
-    lines: Vec<String>,
-    data: u64,
-    anomalies: Vec<Anomaly>,
-    audit: Audit,
-}
-
-impl Sink for Seen {
-    fn member(&mut self, member: Member) {
-        self.audit.member(&member, &mut self.anomalies);
-        self.lines.push(raw_line(&member));
-    }
-
-    fn data(&mut self, data: &[u8]) {
-        self.data += data.len() as u64;
-    }
-
-    fn anomaly(&mut self, anomaly: Anomaly) {
-        self.anomalies.push(anomaly);
-    }
-}
-
-fn walk(archive: &[u8], window: usize) -> (Seen, Outcome) {
-    let mut seen = Seen::default();
-    let mut walker = Walker::new(&Limits::default());
-    for window in archive.chunks(window) {
-        walker.feed(window, &mut seen);
-    }
-    let outcome = walker.finish(&mut seen);
-    std::mem::take(&mut seen.audit).finish(&mut seen.anomalies);
-    (seen, outcome)
-}
-
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    repro_build_fuzz::mutate_tar(data, size, max_size, seed)
+    checksums::mutate(data, size, max_size, seed)
 });
 
 fuzz_target!(|data: &[u8]| {
-    let (whole, outcome) = walk(data, data.len().max(1));
-    assert_eq!(outcome.bytes.total(), data.len() as u64, "every byte is accounted for");
-    assert_eq!(outcome.members, whole.lines.len() as u64);
-    assert!(whole.data <= outcome.bytes.body);
+    let whole = walk(data);
+    assert_eq!(whole.outcome.members, whole.members.len() as u64);
     for window in [1, 511, 513] {
-        let (parts, again) = walk(data, window);
-        assert_eq!((&parts.lines, parts.data, again), (&whole.lines, whole.data, outcome));
+        let parts = walk_in_windows(data, window);
+        assert_eq!((parts.data, parts.outcome), (whole.data, whole.outcome));
+        assert_eq!(parts.listing(), whole.listing());
         assert_eq!(parts.anomalies, whole.anomalies);
     }
 });

@@ -180,18 +180,28 @@ impl<'a> EntryIndex<'a> {
         }
     }
 
+    /// Whether the archive was looked at to its end.
+    pub fn is_whole(&self) -> bool {
+        self.faults.iter().all(|fault| fault.kind != FaultKind::LongTail)
+    }
+
     /// `release` hears which bytes were read.
     fn walk(&mut self, bytes: &[u8], limits: &Limits, release: impl Fn(Range<usize>)) {
-        let mut walker = Walker::new(limits);
+        let max_members = limits.max_members.min(limits.max_entries);
+        let mut walker = Walker::new(&Limits { max_members, ..limits.clone() });
         let mut start = 0;
         for window in bytes.chunks(WINDOW) {
             walker.feed(window, self);
             let end = window.len().saturating_add(start);
             release(start..end);
             start = end;
-            // What ends before its first member holds nothing, however long it goes on: a sparse file of zeros may be
-            // huge.
-            if walker.is_over_and_empty() {
+            // What follows the end marker may be a hole of many TiB.
+            let rest = bytes.len().saturating_sub(end) as u64;
+            let trailing = walker.trailing().map(|trailing| trailing.saturating_add(rest));
+            if let Some(trailing) = trailing.filter(|trailing| *trailing > limits.max_trailing) {
+                let offset = (bytes.len() as u64).saturating_sub(trailing);
+                let detail = format!("{trailing} bytes, over the limit of {}", limits.max_trailing);
+                self.faults.push(Fault { kind: FaultKind::LongTail, name: Vec::new(), offset, detail });
                 break;
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Why it is sound enough: a mapping is read-only and private, and a file that another process shortens while it is
 //! mapped makes the kernel send SIGBUS, which [`report_truncated_mappings`] turns into a plain exit with code 2. A file
-//! that is rewritten in place can change under a reader; `Source::changed` looks for that when all was read, and no
+//! that is rewritten in place can change under a reader; `Source::unchanged` looks for that when all was read, and no
 //! parser relies on reading the same byte twice.
 #![allow(unsafe_code)]
 

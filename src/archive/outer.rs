@@ -1,5 +1,5 @@
-//! Archives that are compressed as a whole, and standard input: decoded into memory up to a limit, then into an
-//! unlinked temporary file that is mapped like any other.
+//! Archives that are compressed as a whole, standard input, and files that are not to be mapped: read or decoded into
+//! memory up to a limit, then into an unlinked temporary file that is mapped like any other.
 
 use std::io::{self, Read, Write};
 
@@ -131,8 +131,8 @@ pub(super) fn decode(
         released = consumed;
         if spool.written > limits.max_unpacked {
             let message = format!(
-                "the archive unpacks to more than the limit of {} bytes (--max-unpacked)",
-                limits.max_unpacked
+                "the archive unpacks to {} bytes and more, over the limit of {} (--max-unpacked)",
+                spool.written, limits.max_unpacked
             );
             return Err(Error::new(ErrorKind::Limit, message).at(at.clone()));
         }

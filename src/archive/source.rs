@@ -248,9 +248,7 @@ fn open_file(path: &Path, inside: Vec<u8>, at: &Location, options: &OpenOptions)
     let mut file = File::open(path).map_err(io("cannot open"))?;
     let meta = file.metadata().map_err(io("cannot look at"))?;
     let bytes = if meta.len() == 0 || options.no_mmap {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io("cannot read"))?;
-        Bytes::Memory(bytes)
+        outer::read_all(&mut file, at, &options.limits)?.into()
     } else {
         Bytes::Mapped(Mapping::new(&file).map_err(io("cannot map"))?)
     };

@@ -244,7 +244,11 @@ fn annotation(text: &str) -> Result<String> {
     let wrong = |why: &str| {
         Err(Error::usage(format!("--annotation: '{}' {why}; give KEY=VALUE or TYPE:KEY=VALUE", show(text))))
     };
-    let Some((full, _)) = text.split_once('=') else { return wrong("has no value") };
+    let Some((full, value)) = text.split_once('=') else { return wrong("has no value") };
+    // In the comma-separated form some of Go's readers take one before a newline away and others leave it.
+    if value.contains('\r') {
+        return wrong("holds a carriage return, which not every container runtime keeps");
+    }
     let (types, key) = full.split_once(':').map_or((None, full), |(types, key)| (Some(types), key));
     if key.is_empty() || full.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return wrong("has no key");

@@ -100,9 +100,11 @@ impl Job<'_> {
 
     fn side<'s>(&self, chosen: &'s Chosen<'s>, facts: &'s Facts) -> Side<'s> {
         let source = chosen.input.source;
-        let outer = (!source.is_directory()).then(|| {
+        let outer = chosen.graph.index.outcome.map(|outcome| {
             let mut collector = Collector::default();
-            let outcome = Walker::walk(self.limits, source.bytes(0), &mut collector);
+            let archive = source.bytes(0);
+            let walked = usize::try_from(outcome.bytes.total()).unwrap_or(archive.len());
+            Walker::walk(self.limits, archive.get(..walked).unwrap_or(archive), &mut collector);
             Outer { members: collector.0, outcome }
         });
         let mut name = source.name().to_owned();

@@ -16,7 +16,7 @@ pub struct Needs {
     pub digests: bool,
     /// What is in layers: diff_ids, tar walk, counts.
     pub layers: bool,
-    /// SHA-256 of the input file itself.
+    /// SHA-256 of the input file itself, if all of it is an archive.
     pub archive: bool,
     /// The members of each layer.
     pub listing: bool,
@@ -124,7 +124,8 @@ pub fn plan_only(
     if needs.digests {
         items.extend(unreferenced(graph));
     }
-    if needs.archive {
+    // What nobody looks at is not worth hashing either.
+    if needs.archive && graph.index.is_whole() {
         let (name, algorithms) = (graph.at.to_string(), vec![Algorithm::Sha256]);
         let (subject, len) = (Subject::Archive, usize::MAX);
         items.push(WorkItem { subject, name, len, place: None, algorithms, layer: None });

@@ -2,6 +2,7 @@
 //!
 //! Knows the whiteout rules of the OCI image spec (layer.md) and what engines do with odd members. Must not know how
 //! members are encoded, and must not keep their names: a layer may have millions.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -155,7 +156,7 @@ impl Audit {
         let mut running = self.hasher.begin();
         let mut hashed = 0;
         for end in ends.take(MAX_DEPTH) {
-            running.write(&path[hashed..end]);
+            running.write(path.get(hashed..end).unwrap_or_default());
             hashed = end;
             let key = running.key();
             let marks = self.paths.get(&key).copied().unwrap_or(0);
@@ -166,7 +167,7 @@ impl Audit {
                 continue;
             }
             if marks != 0 || self.implicit < MAX_IMPLICIT {
-                self.implicit += usize::from(marks == 0);
+                self.implicit = self.implicit.saturating_add(usize::from(marks == 0));
                 self.paths.insert(key, marks | PARENT);
             } else {
                 let detail = || format!("more than {MAX_IMPLICIT} directories that are no members");
@@ -215,8 +216,9 @@ impl Audit {
             self.judge_path_through_symlink(member, path, sink);
         }
         let length = member.link.len();
-        if member.kind == Kind::Symlink && length <= PATH_MAX && self.target_bytes + length <= MAX_TARGETS {
-            self.target_bytes += length;
+        let target_bytes = self.target_bytes.saturating_add(length);
+        if member.kind == Kind::Symlink && length <= PATH_MAX && target_bytes <= MAX_TARGETS {
+            self.target_bytes = target_bytes;
             self.targets.insert(key, member.link.clone());
         }
     }
@@ -245,7 +247,7 @@ impl Audit {
         // For the root and each directory of `real`: where it ends, and its hash.
         let mut above = vec![(0, self.hasher.begin())];
         let mut left = vec![path];
-        let mut hops = 0;
+        let mut hops = 0_usize;
         while let Some(rest) = left.pop() {
             if above.len() > MAX_DEPTH {
                 return None;
@@ -264,13 +266,13 @@ impl Audit {
             }
             let (parent, mut running) = above.last()?.clone();
             push_clean(&mut real, part);
-            running.write(&real[parent..]);
+            running.write(real.get(parent..).unwrap_or_default());
             let is_last = left.is_empty();
             match self.targets.get(&running.key()).filter(|_| !is_last) {
                 None => above.push((real.len(), running)),
-                Some(_) if hops == MAX_HOPS => return None,
+                Some(_) if hops >= MAX_HOPS => return None,
                 Some(target) => {
-                    hops += 1;
+                    hops = hops.saturating_add(1);
                     if target.starts_with(b"/") {
                         above.truncate(1);
                     }
@@ -350,10 +352,9 @@ fn push_clean(path: &mut Vec<u8>, name: &[u8]) {
 
 /// A cleaned path's directory and last part.
 fn split_base(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (&[], path),
-    }
+    let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return (&[], path) };
+    let (parent, base) = path.split_at(slash);
+    (parent, base.strip_prefix(b"/").unwrap_or_default())
 }
 
 /// 128 bits that stand for a path. Nobody can make two paths collide without knowing the process's random keys.

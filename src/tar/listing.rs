@@ -1,6 +1,7 @@
 //! The raw listing: one member a line, without loss, for programs and for comparison with other readers.
 //!
 //! Knows the line's format. Must not judge what it lists.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::arithmetic_side_effects)]
 
 use super::Member;
 
@@ -13,8 +14,11 @@ pub fn raw_line(member: &Member) -> String {
     let kind = member.kind.letter().map_or_else(|| format!("?{:02x}", member.typeflag), String::from);
     let (mode, time) = (member.mode & 0o7777, member.mtime.secs);
     let mut line = format!("{kind}\t{mode:04o}\t{}\t{}\t{}\t{time}\t", member.uid, member.gid, member.size);
-    let end = member.name.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    push_quoted(&mut line, &member.name[..end]);
+    let mut name = member.name.as_slice();
+    while let Some(shorter) = name.strip_suffix(b"/") {
+        name = shorter;
+    }
+    push_quoted(&mut line, name);
     line.push('\t');
     push_quoted(&mut line, &member.link);
     line

@@ -37,7 +37,7 @@ pub const BLOCK: usize = 512;
 
 /// Bytes of padding behind a body of `size` bytes.
 pub fn padding(size: u64) -> usize {
-    (size.wrapping_neg() & (BLOCK as u64 - 1)) as usize
+    (size.wrapping_neg() % BLOCK as u64) as usize
 }
 
 /// Takes what a walk over an archive finds.

@@ -103,9 +103,10 @@ impl Walker {
         }
     }
 
-    /// Whether the end marker came before any member.
-    pub fn is_over_and_empty(&self) -> bool {
-        self.members == 0 && matches!(self.state, State::Trailer)
+    /// How many bytes came behind the end marker; `None` where it has not come yet.
+    pub fn trailing(&self) -> Option<u64> {
+        let carried = self.carry.len() as u64;
+        matches!(self.state, State::Trailer).then(|| self.bytes.trailing.saturating_add(carried))
     }
 
     /// Says that there are no more bytes.

@@ -252,6 +252,7 @@ fn archive_cases() -> Vec<Case> {
         case("archive.through-link", extra(&[Member::symlink("l", "blobs"), Member::file("l/x", "")])),
         case("archive.link-outside", extra(&[Member::symlink("l", "../../etc/passwd")])),
         case("archive.link-loop", extra(&[Member::symlink("l", "m"), Member::symlink("m", "l")])),
+        case("archive.long-tail", good().bytes(|bytes| bytes.resize(bytes.len() + (64 << 20) + 1, 0))),
         case("archive.outer-compression", good().bytes(|bytes| *bytes = Packing::Zstd.pack(bytes))),
         case(
             "archive.outer-damaged",

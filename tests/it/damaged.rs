@@ -1,11 +1,14 @@
 //! Images with one thing wrong or odd, and how each must fare. The rule: what Go's readers refuse, or what readers take
 //! for different images, is refused; what a real tool writes, however odd, is not.
 
+use repro_build::grade::Grade;
+use repro_build::inspect::Request;
+use repro_build::verify::{Options, Verdict};
 use serde_json::{Value, json};
 
 use crate::judge::{
     Fared::{self, Clean, Refused, Warned},
-    judge, told,
+    judge, judge_with, told,
 };
 use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, digest, tar};
 
@@ -505,4 +508,28 @@ fn each_damage_fares_by_the_rule() {
     }
     eprintln!("{} damaged images", rows.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is encrypted, or packed as no container engine packs it, keeps its digest, and passes only where that is enough.
+#[test]
+fn a_layer_that_cannot_be_looked_into_passes_only_on_request() {
+    let packed: Vec<u8> = b"\xfd7zXZ\0".iter().copied().chain(0..=255).collect();
+    let opaque = |packed: &[u8], media_type: &str| {
+        oci().layers(vec![Layer::of_tar(packed.to_vec(), Packing::Plain).media_type(media_type)])
+    };
+    let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
+    let cases = [opaque(&packed, Packing::Plain.media_type()), opaque(b"secret", encrypted)];
+    for builder in cases {
+        let asked = |archive: Vec<u8>, allow_opaque| {
+            let verify = Options { allow_opaque, ..Options::default() };
+            judge_with(archive, &Request { verify, ..Request::default() }).unwrap()
+        };
+        let ids = |verdict: &Verdict| -> Vec<&str> {
+            verdict.findings.iter().filter(|f| f.grade == Grade::Error).map(|f| f.check).collect()
+        };
+        assert_eq!(ids(&asked(builder.tar(), false)), ["layer.not-inspected"]);
+        assert!(asked(builder.tar(), true).passed());
+        let damaged = builder.stored(Doc::Layer(0, 0), |blob| blob[3] ^= 1);
+        assert!(ids(&asked(damaged.tar(), true)).contains(&"blob.digest"));
+    }
 }

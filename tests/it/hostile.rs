@@ -11,54 +11,21 @@ use repro_build::digest::{Algorithm, Digest};
 use repro_build::grade::Grade;
 use repro_build::limits::Limits;
 use repro_build::tar::{
-    Anomaly, Audit, END, End, GlobalHeader, Member, Outcome, Sink, Timestamp, Walker, encode, encode_global,
-    padding, raw_line,
+    Anomaly, END, End, GlobalHeader, Member, Sink, Timestamp, Walker, encode, encode_global, padding,
 };
 
-/// What a walk told.
-#[derive(Default)]
-struct Seen {
-    members: Vec<Member>,
-    anomalies: Vec<Anomaly>,
-    audit: Audit,
+use crate::walked::{Walked, walk};
+
+fn worst(seen: &Walked) -> Option<Grade> {
+    seen.anomalies.iter().map(|anomaly| anomaly.kind.grade()).max()
 }
 
-impl Sink for Seen {
-    fn member(&mut self, member: Member) {
-        self.audit.member(&member, &mut self.anomalies);
-        self.members.push(member);
-    }
-
-    fn anomaly(&mut self, anomaly: Anomaly) {
-        self.anomalies.push(anomaly);
-    }
-}
-
-impl Seen {
-    fn worst(&self) -> Option<Grade> {
-        self.anomalies.iter().map(|anomaly| anomaly.kind.grade()).max()
-    }
-
-    fn ids(&self) -> Vec<&'static str> {
-        let mut ids: Vec<_> =
-            self.anomalies.iter().map(|anomaly| anomaly.kind.id().trim_start_matches("tar.")).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    }
-
-    fn listing(&self) -> Vec<String> {
-        self.members.iter().map(raw_line).collect()
-    }
-}
-
-fn walk(archive: &[u8]) -> (Seen, Outcome) {
-    let mut seen = Seen::default();
-    let outcome = Walker::walk(&Limits::default(), archive, &mut seen);
-    let audit = std::mem::take(&mut seen.audit);
-    audit.finish(&mut seen.anomalies);
-    assert_eq!(outcome.bytes.total(), archive.len() as u64, "every byte is accounted for");
-    (seen, outcome)
+fn ids(seen: &Walked) -> Vec<&'static str> {
+    let mut ids: Vec<_> =
+        seen.anomalies.iter().map(|anomaly| anomaly.kind.id().trim_start_matches("tar.")).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// The shared test data, or `None` with a word about it.
@@ -100,12 +67,14 @@ fn listings_equal_those_of_go() {
     }
     for name in &archives {
         let (go, go_ok) = go_listing(&root.join(format!("expect/{name}.go")));
-        let (seen, _) = walk(&fs::read(root.join(name)).unwrap());
-        match (seen.listing() == go, go_ok, seen.worst()) {
+        let seen = walk(&fs::read(root.join(name)).unwrap());
+        let sizes = seen.members.iter().fold(0, |sum: u64, member| sum.saturating_add(member.size));
+        assert!(seen.data <= sizes, "{name}: more data than the members have");
+        match (seen.listing() == go, go_ok, worst(&seen)) {
             (_, false, Some(Grade::Error)) => refused += 1,
             (true, true, _) => equal += 1,
             (false, true, Some(Grade::Error | Grade::Warning)) => {
-                explained.push(format!("{name}: {:?} {:#?}", seen.ids(), seen.listing()))
+                explained.push(format!("{name}: {:?} {:#?}", ids(&seen), seen.listing()))
             }
             (_, _, _) => silent.push(format!(
                 "{name}: ours {:#?}\n Go {go:#?} ok {go_ok}\n we say {:#?}",
@@ -141,8 +110,8 @@ fn hostile_layers_are_graded_as_expected() {
         let [file, _, expect, must] = row.as_slice() else { panic!("{row:?}") };
         let Some(name) = file.strip_prefix("synth/layers/") else { continue };
         let expect = DISAGREEING.iter().find(|(file, ..)| *file == name).map_or(expect.as_str(), |row| row.1);
-        let (seen, outcome) = walk(&fs::read(root.join(file)).unwrap());
-        let grade = match seen.worst() {
+        let seen = walk(&fs::read(root.join(file)).unwrap());
+        let grade = match worst(&seen) {
             Some(Grade::Error) => "fail",
             Some(Grade::Warning) => "warn",
             Some(Grade::Note) | None => "ok",
@@ -151,8 +120,8 @@ fn hostile_layers_are_graded_as_expected() {
         if grade != expect {
             wrong.push(format!(
                 "{name}: want {expect}, got {grade} {:?} {:?} ({must})",
-                seen.ids(),
-                outcome.end
+                ids(&seen),
+                seen.outcome.end
             ));
         }
     }
@@ -170,7 +139,7 @@ fn disagreement_among_readers_never_goes_without_a_word() {
         if agree == "all" || go != "ok" || !root.join(file).exists() {
             continue;
         }
-        let (seen, _) = walk(&fs::read(root.join(file)).unwrap());
+        let seen = walk(&fs::read(root.join(file)).unwrap());
         if seen.anomalies.is_empty() {
             mute.push(format!("{file} ({agree})"));
         }
@@ -318,7 +287,7 @@ fn real_layers_raise_no_warning() {
             archives.extend(blobs.filter_map(|blob| decode(&blob)));
             for archive in archives {
                 count += 1;
-                let (seen, _) = walk(&archive);
+                let seen = walk(&archive);
                 // umoci insert writes layers without padding and end marker.
                 let by_umoci = |id: &str| name.contains("umoci") && id == "truncated-padding";
                 for id in seen
@@ -366,10 +335,10 @@ fn damaged_archives_are_graded_as_expected() {
             Item::Member(_, data) => decode(&data),
             Item::Global(_) => None,
         });
-        let told: Vec<Seen> = std::iter::once(archive.clone()).chain(blobs).map(|tar| walk(&tar).0).collect();
-        let worst = told.iter().filter_map(Seen::worst).max().filter(|grade| *grade > Grade::Note);
+        let told: Vec<Walked> = std::iter::once(archive.clone()).chain(blobs).map(|tar| walk(&tar)).collect();
+        let worst = told.iter().filter_map(worst).max().filter(|grade| *grade > Grade::Note);
         assert_eq!(worst, expected, "{name}");
-        assert!(id.is_empty() || told.iter().any(|seen| seen.ids().contains(&id)), "{name}: {id}");
+        assert!(id.is_empty() || told.iter().any(|seen| ids(seen).contains(&id)), "{name}: {id}");
     }
 }
 

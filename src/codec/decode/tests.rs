@@ -272,6 +272,26 @@ fn zstd_skippable_frames_are_counted_not_decoded() {
 }
 
 #[test]
+fn zstd_compressed_blocks_are_not_empty() {
+    // Header, a raw block of two bytes that is not the last, a last block: raw, RLE or compressed, of no bytes.
+    let frame =
+        |last: u8| [&zstd_frame(0, &[10 << 3], b"")[..6], &[2 << 3, 0, 0, b'o', b'k', last, 0, 0]].concat();
+    assert_eq!(decode(Compression::Zstd, &frame(1)).map(|(content, _)| content), Ok(b"ok".to_vec()));
+    assert_eq!(kind(Compression::Zstd, &frame(1 | 2 << 1)), Kind::Corrupt);
+    // libzstd refuses this one where there is room for all of its content at once, and takes it otherwise.
+    let single_segment =
+        [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, 2], &[2 << 1, 0, 0, 2 << 3 | 1, 0, 0, b'o', b'k'][..]].concat();
+    for room in [1, 7, 1 << 16] {
+        let mut decoder = decoder(Compression::Zstd, &single_segment, &Limits::default());
+        let mut buffer = vec![0; room];
+        let error = std::iter::repeat_with(|| decoder.fill(&mut buffer)).find_map(Result::err).unwrap();
+        assert_eq!(error.kind, Kind::Corrupt, "{room}");
+    }
+    let two_frames = [compress(Compression::Zstd, &text(20)), frame(1 | 2 << 1)].concat();
+    assert_eq!(kind(Compression::Zstd, &two_frames), Kind::Corrupt);
+}
+
+#[test]
 fn zstd_checksum_is_checked() {
     let mut blob = compress(Compression::Zstd, &text(20));
     let end = blob.len();

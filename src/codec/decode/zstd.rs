@@ -1,7 +1,8 @@
 //! Zstandard (RFC 8878): our own walk over the frames around libzstd's decoder.
 //!
 //! The frame headers are read here first, so that a window over the limit, a dictionary or a reserved bit is
-//! refused by name and before anything is allocated; libzstd checks blocks, content size and checksum.
+//! refused by name and before anything is allocated; libzstd checks blocks, content size and checksum. Headers of
+//! blocks are read here too, for the one kind of block that libzstd takes and the readers of container engines do not.
 
 use zstd::zstd_safe::{self, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 use zstd_safe::zstd_sys::ZSTD_ErrorCode;
@@ -10,6 +11,8 @@ use super::{DecodeError, DecodeErrorKind, Frames, Input, Progress, Step, bytes};
 use crate::limits::Limits;
 
 const MAGIC: u32 = 0xfd2f_b528;
+/// Bytes of a magic number.
+const MAGIC_SIZE: usize = 4;
 /// Sixteen magic numbers, the low four bits free.
 const SKIPPABLE: u32 = 0x184d_2a50;
 /// A skippable frame's magic number and length.
@@ -38,11 +41,14 @@ struct FrameHeader {
     dictionary: u64,
     /// Bytes of content, where the header says.
     content: Option<u64>,
+    /// Bytes of the header itself, the magic number not counted.
+    length: usize,
 }
 
 impl FrameHeader {
     /// Reads what follows the magic number; `None` if it is cut short.
-    fn parse(mut fields: &[u8]) -> Option<FrameHeader> {
+    fn parse(header: &[u8]) -> Option<FrameHeader> {
+        let mut fields = header;
         let descriptor = little_endian(&mut fields, 1)?;
         let single_segment = descriptor & 0x20 != 0;
         let mut window = 0;
@@ -64,7 +70,8 @@ impl FrameHeader {
         if single_segment {
             window = content.unwrap_or_default();
         }
-        Some(FrameHeader { reserved: descriptor & 0x08 != 0, window, dictionary, content })
+        let length = header.len().saturating_sub(fields.len());
+        Some(FrameHeader { reserved: descriptor & 0x08 != 0, window, dictionary, content, length })
     }
 }
 
@@ -85,6 +92,8 @@ struct Zstd<'a> {
     /// where the last block is empty.
     content: Option<u64>,
     written: u64,
+    /// Where the current frame's next block begins; `None` behind the last.
+    block: Option<usize>,
     frames: Frames,
 }
 
@@ -100,6 +109,7 @@ pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], limits: &Limits) -> Box<dyn 
         in_frame: false,
         content: None,
         written: 0,
+        block: None,
         frames: Frames::default(),
     })
 }
@@ -118,7 +128,7 @@ impl Zstd<'_> {
     }
 
     fn start_frame(&mut self) -> Result<Progress, DecodeError> {
-        let header = FrameHeader::parse(self.input.rest().get(4..).unwrap_or_default())
+        let header = FrameHeader::parse(self.input.rest().get(MAGIC_SIZE..).unwrap_or_default())
             .ok_or_else(|| self.input.truncated("a zstd frame header"))?;
         if header.reserved {
             let message = "zstd frame header: the reserved bit is set";
@@ -135,6 +145,7 @@ impl Zstd<'_> {
         }
         self.in_frame = true;
         (self.content, self.written) = (header.content, 0);
+        self.block = Some(self.input.at.saturating_add(MAGIC_SIZE).saturating_add(header.length));
         Ok(Progress::Wrote(0))
     }
 
@@ -183,7 +194,28 @@ impl Zstd<'_> {
             }
         }
         self.input.advance(read);
+        self.blocks()?;
         Ok(Progress::Wrote(written))
+    }
+
+    /// Looks at the headers of the blocks that begin in what was read (RFC 8878, 3.1.1.2). A compressed block has two
+    /// bytes at least; of one that has none libzstd makes nothing, and Go's zstd, which container engines use, an error.
+    fn blocks(&mut self) -> Result<(), DecodeError> {
+        const HEADER: usize = 3;
+        const RLE: u64 = 1;
+        const COMPRESSED: u64 = 2;
+        while let Some(at) = self.block.filter(|at| at.saturating_add(HEADER) <= self.input.at) {
+            let mut fields = self.input.blob.get(at..).unwrap_or_default();
+            let Some(header) = little_endian(&mut fields, HEADER) else { break };
+            let (last, kind, size) = (header & 1 == 1, header >> 1 & 3, header >> 3);
+            if kind == COMPRESSED && size < 2 {
+                let message = format!("zstd frame: a compressed block of {size} bytes");
+                return Err(DecodeError::new(DecodeErrorKind::Corrupt, at, message));
+            }
+            let content = if kind == RLE { 1 } else { usize::try_from(size).unwrap_or(usize::MAX) };
+            self.block = (!last).then(|| at.saturating_add(HEADER).saturating_add(content));
+        }
+        Ok(())
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Blocks<'a> {
             }
             _ => return None,
         };
-        let (decoded, aligned) = (self.decoded - start, self.bits.at.is_multiple_of(8));
+        let (decoded, aligned) = (self.decoded.saturating_sub(start), self.bits.at.is_multiple_of(8));
         Some(Block { kind, last, symbols, decoded, decoded_end: self.decoded, aligned })
     }
 
@@ -62,27 +62,33 @@ impl<'a> Blocks<'a> {
         if self.bits.take(16)? != length ^ 0xffff {
             return None;
         }
-        self.bits.at += u64::from(length) * 8;
-        self.decoded += u64::from(length);
+        self.bits.at = self.bits.at.saturating_add(u64::from(length) << 3);
+        self.produce(length);
         (self.bits.at <= self.bits.len()).then_some(0)
     }
 
     fn coded(&mut self, (lengths, distances): &(Code, Code)) -> Option<u64> {
-        let mut symbols = 0;
+        let mut symbols = 0_u64;
         loop {
             let symbol = lengths.decode(&mut self.bits)?;
             match symbol {
-                0..256 => self.decoded += 1,
+                0..256 => self.produce(1),
                 256 => return Some(symbols),
                 _ => {
-                    let (base, extra) = *LENGTHS.get(usize::from(symbol - 257))?;
-                    self.decoded += u64::from(base) + u64::from(self.bits.take(extra.into())?);
+                    let (base, extra) = *LENGTHS.get(usize::from(symbol.checked_sub(257)?))?;
+                    let more = self.bits.take(extra.into())?;
+                    self.produce(u32::from(base).saturating_add(more));
                     let distance = distances.decode(&mut self.bits)?;
-                    self.bits.take(if distance < 2 { 0 } else { u32::from(distance) / 2 - 1 })?;
+                    self.bits.take(u32::from(distance >> 1).saturating_sub(1))?;
                 }
             }
-            symbols += 1;
+            symbols = symbols.saturating_add(1);
         }
+    }
+
+    /// Counts bytes of content.
+    fn produce(&mut self, count: u32) {
+        self.decoded = self.decoded.saturating_add(count.into());
     }
 }
 
@@ -100,6 +106,7 @@ impl Iterator for Blocks<'_> {
 }
 
 /// Base and extra bits of the length codes 257 and up (RFC 1951, 3.2.5).
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const LENGTHS: [(u16, u8); 29] = {
     let mut table = [(0, 0); 29];
     let (mut base, mut code) = (3, 0);
@@ -142,13 +149,13 @@ impl Bits<'_> {
 
     /// Moves on by `count` bits; `None` when that is past the end.
     fn skip(&mut self, count: u32) -> Option<()> {
-        self.at += u64::from(count);
+        self.at = self.at.saturating_add(count.into());
         (self.at <= self.len()).then_some(())
     }
 
     /// Takes a number of at most 16 bits.
     fn take(&mut self, count: u32) -> Option<u32> {
-        let number = self.peek() & ((1 << count) - 1);
+        let number = self.peek() & !(u32::MAX << count);
         self.skip(count)?;
         Some(number)
     }
@@ -182,12 +189,14 @@ impl Code {
             code |= window & 1;
             window >>= 1;
             let count = u32::from(*count);
-            if code < first + count {
+            let end = first.saturating_add(count);
+            if code < end {
                 bits.skip(length)?;
-                return self.symbols.get(usize::try_from(index + (code - first)).ok()?).copied();
+                let position = code.checked_sub(first)?.saturating_add(index);
+                return self.symbols.get(usize::try_from(position).ok()?).copied();
             }
-            index += count;
-            first = (first + count) << 1;
+            index = index.saturating_add(count);
+            first = end << 1;
             code <<= 1;
         }
         None
@@ -203,23 +212,25 @@ fn fixed_codes() -> (Code, Code) {
 }
 
 fn dynamic_codes(bits: &mut Bits<'_>) -> Option<(Code, Code)> {
-    let literals = bits.take(5)? as usize + 257;
-    let distances = bits.take(5)? as usize + 1;
-    let sent = bits.take(4)? as usize + 4;
+    let mut number = |count, least| bits.take(count).map(|number| (number as usize).saturating_add(least));
+    let literals = number(5, 257)?;
+    let both = number(5, 1)?.saturating_add(literals);
+    let sent = number(4, 4)?;
     let mut lengths = [0; 19];
     for symbol in LENGTH_ORDER.into_iter().take(sent) {
         *lengths.get_mut(symbol)? = bits.take(3)? as u8;
     }
     let code = Code::new(&lengths);
-    let mut lengths = Vec::with_capacity(literals + distances);
-    while lengths.len() < literals + distances {
-        let (length, count) = match code.decode(bits)? {
-            length @ 0..16 => (length as u8, 1),
-            16 => (*lengths.last()?, 3 + bits.take(2)?),
-            17 => (0, 3 + bits.take(3)?),
-            _ => (0, 11 + bits.take(7)?),
+    let mut lengths = Vec::with_capacity(both);
+    while lengths.len() < both {
+        let (length, least, more) = match code.decode(bits)? {
+            length @ 0..16 => (length as u8, 1, 0),
+            16 => (*lengths.last()?, 3, 2),
+            17 => (0, 3, 3),
+            _ => (0, 11, 7),
         };
-        lengths.extend(std::iter::repeat_n(length, count as usize));
+        let count = (bits.take(more)? as usize).saturating_add(least);
+        lengths.extend(std::iter::repeat_n(length, count));
     }
     let (literals, distances) = lengths.split_at_checked(literals)?;
     Some((Code::new(literals), Code::new(distances)))

@@ -139,6 +139,7 @@ fn a_wrong_value_is_an_error_that_says_what_to_do() {
         (&[], set(|f| f.annotations = vec!["novalue".into()]), "KEY=VALUE"),
         (&[], set(|f| f.annotations = vec!["a b=c".into()]), "KEY=VALUE"),
         (&[], set(|f| f.annotations = vec!["layer:a=c".into()]), "unknown type"),
+        (&[], set(|f| f.annotations = vec!["a=b\r\nc".into()]), "carriage return"),
         (&[], set(|f| f.platforms = vec!["--push".into()]), "linux/amd64"),
         (&[], set(|f| f.platforms = vec!["linux/amd64,".into()]), "linux/amd64"),
         (&[], set(|f| f.platforms = vec!["linux/amd64,linux/arm64".into()]), "--exporter oci"),

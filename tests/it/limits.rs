@@ -1,0 +1,90 @@
+//! Limits, each hit: a finding or an error that quotes the limit, and never a pass.
+
+use std::process::Command;
+
+use repro_build::archive::EntryIndex;
+use repro_build::image::resolve;
+use repro_build::limits::Limits;
+use repro_build::location::Location;
+use repro_build::tar::AnomalyKind;
+
+use crate::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
+
+/// What `verify` says of an archive: its code and its words.
+fn verify(archive: &[u8], args: &[&str]) -> (Option<i32>, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), archive).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
+    let output = command.arg("verify").arg(file.path()).args(args).output().unwrap();
+    let words = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&words).into_owned())
+}
+
+fn image(members: &[Member]) -> ImageBuilder {
+    ImageBuilder::good().layout(Layout::Oci).layers(vec![Layer::of_tar(tar(members), Packing::Gzip)])
+}
+
+#[test]
+fn what_is_as_much_as_a_limit_passes_and_what_is_one_more_is_found() {
+    let good = ImageBuilder::good().build();
+    let length =
+        |doc| good.members().iter().find(|m| m.name == good.name(doc).as_bytes()).unwrap().data.len();
+    let documents = [Doc::Index, Doc::Manifest(0), Doc::Config(0), Doc::DockerManifest];
+    let longest = documents.map(length).into_iter().max().unwrap();
+    // LENGTH, a space, `path=`, the name, a newline: 30 bytes.
+    let extended = image(&[Member::file("a", "").pax("path", "b".repeat(21))]);
+    let unpacked = tar(&[Member::file("a", "x")]).len();
+    let compressed = Packing::Zstd.pack(&good.bytes);
+    let cases: [(&str, usize, &[u8], i32, &str); 6] = [
+        ("--max-json", longest, &good.bytes, 1, "json.too-large"),
+        ("--max-extension", 30, &extended.tar(), 1, "tar.extension-too-large"),
+        ("--max-members", 40, &image(&vec![Member::dir("d/"); 40]).tar(), 1, "tar.too-many-members"),
+        ("--max-depth", 4, &image(&[]).nested(4).tar(), 1, "document.index-depth"),
+        ("--max-unpacked", unpacked, &image(&[Member::file("a", "x")]).tar(), 1, "layer.unpacked-limit"),
+        ("--max-unpacked", good.bytes.len(), &compressed, 2, "the archive unpacks to"),
+    ];
+    for (flag, limit, archive, code, word) in cases {
+        let (passed, words) = verify(archive, &[flag, &limit.to_string()]);
+        assert_eq!(passed, Some(0), "{flag} {limit}: {words}");
+        let limit = (limit - 1).to_string();
+        let (failed, words) = verify(archive, &[flag, &limit]);
+        assert_eq!(failed, Some(code), "{flag} {limit}: {words}");
+        assert!(
+            words.contains(word) && words.contains(&limit) && !words.contains("PASS"),
+            "{flag} {limit}: {words}"
+        );
+    }
+}
+
+/// 64^8 and 2^30 ways lead to the one manifest: whoever went them all would never come to an end.
+#[test]
+fn a_document_that_many_ways_lead_to_is_read_once() {
+    for (depth, width) in [(8, 64), (30, 2)] {
+        let wide = |builder: ImageBuilder, level| {
+            builder.json(Doc::NestedIndex(level), move |index| {
+                let manifests = vec![index["manifests"][0].clone(); width];
+                index["manifests"] = manifests.into();
+            })
+        };
+        let builder = (0..depth).fold(image(&[]).nested(depth), wide);
+        let archive = builder.tar();
+        let limits = Limits { max_depth: 64, ..Limits::default() };
+        let index = EntryIndex::of_tar(&archive, &limits);
+        let graph = resolve(&index, Location::new("image.tar"), &limits);
+        // oci-layout, index.json, the nested ones, a manifest and a configuration.
+        assert_eq!(graph.documents.len(), depth + 4);
+        let (code, words) = verify(&archive, &[]);
+        assert_eq!(code, Some(if depth < 16 { 0 } else { 1 }), "{words}");
+        assert_eq!(words.contains("document.index-depth"), depth >= 16, "{words}");
+    }
+}
+
+#[test]
+fn an_outer_archive_has_a_limit_of_its_own() {
+    let archive = tar(&[Member::dir("a/"), Member::dir("b/"), Member::dir("c/")]);
+    let told = |max_entries| {
+        let index = EntryIndex::of_tar(&archive, &Limits { max_entries, ..Limits::default() });
+        index.anomalies.iter().any(|anomaly| anomaly.kind == AnomalyKind::TooManyMembers)
+    };
+    assert!(!told(3) && told(2));
+}
