@@ -94,7 +94,7 @@ pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
     let diff_ids: Vec<Option<DiffId>> = image
         .layers
         .iter()
-        .map(|layer| facts.blobs.get(&layer.blob?)?.layer.as_ref()?.diff_ids.first().copied())
+        .map(|layer| facts.blobs.get(&layer.blob?)?.layer.as_deref()?.diff_ids.first().copied())
         .collect();
     let stack: Option<Vec<DiffId>> = diff_ids.iter().copied().collect();
     let layers = image.layers.iter().map(|layer| {

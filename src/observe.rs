@@ -20,6 +20,11 @@ pub enum Event<'a> {
         /// Bytes since the last event.
         bytes: u64,
     },
+    /// Piece `id` is a layer that need not be decoded: its bytes, which were hashed, are those of a layer that was.
+    Known {
+        /// As in [`Event::Begin`].
+        id: u64,
+    },
     /// Piece `id` is done.
     End {
         /// As in [`Event::Begin`].

@@ -65,7 +65,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let expect = args.expect.iter().map(|expected| expected.resolve(platform)).collect::<Result<Vec<_>>>()?;
     let outputs = output::outputs(&args.reporting, global)?;
     let (tasks, header) = args.inputs.tasks("verify", &args.reading)?;
-    let (workers, progress) = (Workers::new(global.threads)?, Progress::new(global).of_inputs(tasks.len()));
+    let (workers, progress) =
+        (Workers::new(global.threads)?.remembering(), Progress::new(global).of_inputs(tasks.len()));
     let line = Mutex::new(Line {
         reports: Reports::begin(header, outputs)?,
         next: 0,

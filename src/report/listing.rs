@@ -158,7 +158,7 @@ impl<'l> Listing<'l> {
     }
 
     fn members(&self, layer: &crate::image::Layer) -> &'l [ListedMember] {
-        let facts = layer.blob.and_then(|blob| self.inspected.facts.blobs.get(&blob)?.layer.as_ref());
+        let facts = layer.blob.and_then(|blob| self.inspected.facts.blobs.get(&blob)?.layer.as_deref());
         facts.map(|facts| facts.members.as_slice()).unwrap_or_default()
     }
 

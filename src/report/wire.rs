@@ -348,7 +348,7 @@ impl LayerRecord {
 
     fn of(inspected: &Inspected<'_>, layer: &Layer, expected: Option<DiffId>) -> LayerRecord {
         let blob = layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob));
-        let facts = blob.and_then(|blob| blob.layer.as_ref());
+        let facts = blob.and_then(|blob| blob.layer.as_deref());
         let measured = layer.digest.and_then(|digest| blob?.digest(digest.algorithm()));
         let diff_id = facts.and_then(|facts| {
             expected.and_then(|id| facts.diff_id(id.0.algorithm())).or(facts.diff_ids.first().copied())

@@ -19,6 +19,7 @@ mod golden;
 mod hostile;
 mod html;
 mod judge;
+mod known;
 mod layering;
 mod listing;
 mod measure;
