@@ -24,6 +24,7 @@ const SCHEMA: u32 = 1;
 
 /// How an image was built, and its digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BuildRecord {
     /// Version of this schema.
     pub schema: u32,
@@ -82,6 +83,7 @@ pub struct BuildRecord {
 
 /// A program and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Program {
     /// Its name.
     pub name: String,
@@ -91,6 +93,7 @@ pub struct Program {
 
 /// Something that goes into a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Input {
     /// Where it is: an address, or a path that means something on other machines too.
     #[serde(default)]
@@ -102,6 +105,7 @@ pub struct Input {
 
 /// One digest of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rung {
     /// Which digest: `archive`, `index`, `manifest`, `config`, `layer`, `diff-id`, `chain-id`.
     pub rung: String,

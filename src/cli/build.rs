@@ -12,8 +12,8 @@ use super::{
     built::{self, Built},
     diff,
     exit::Outcome,
-    progress,
     remote::{self, Expected},
+    stop,
 };
 use crate::{
     build::{BuildRequest, Exporter, Flags, PINS, RUNTIMES, System},
@@ -172,7 +172,7 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::gently();
     let after = &args.after;
     let request = BuildRequest::resolve(&args.flags(), &System)?;
     built::announce(&request, global);

@@ -6,7 +6,8 @@ use super::{
     args::{Global, Reading},
     exit::Outcome,
     output,
-    progress::{self, Progress},
+    progress::Progress,
+    stop,
 };
 use crate::{
     error::{Error, Result},
@@ -56,7 +57,7 @@ fn parse_format(name: &str) -> std::result::Result<ListFormat, String> {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::soon();
     let source = args.reading.open(&args.file)?;
     let mut request = args.reading.request(Options::default());
     request.also = Also { listing: true, file_digests: args.digest, archive: false };

@@ -1,11 +1,11 @@
-//! Progress on standard error: the library's events as bars or plain lines; and being stopped.
+//! Progress on standard error: the library's events as bars or plain lines.
 
 use std::{
     collections::HashMap,
     io::{IsTerminal as _, stderr},
     sync::{
-        Arc, LazyLock, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Mutex,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{
     args::{Global, ProgressChoice},
-    output,
+    output, stop,
 };
 use crate::observe::{Event, Observer};
 
@@ -22,31 +22,6 @@ use crate::observe::{Event, Observer};
 const WORTH_A_BAR: u64 = 8 << 20;
 /// How often plain progress says something.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
-/// How long work that was asked to stop has for it: work that looks for the request does so many times a second, and
-/// what does not look, such as a read that blocks, is not waited for.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Set by the first Ctrl-C.
-static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-
-/// Makes Ctrl-C ask running work to stop; soon afterwards, or at a second Ctrl-C, the program ends all the same.
-pub(super) fn stop_on_interrupt() {
-    #[cfg(unix)]
-    {
-        use signal_hook::{consts::SIGINT, flag};
-        // In this order: the first signal finds the flag down, and only then raises it.
-        let _ = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&STOP));
-        let _ = flag::register(SIGINT, Arc::clone(&STOP));
-        std::thread::spawn(|| {
-            while !STOP.load(Ordering::Relaxed) {
-                std::thread::sleep(PATIENCE / 10);
-            }
-            std::thread::sleep(PATIENCE);
-            signal_hook::low_level::exit(130);
-        });
-    }
-}
-
 /// Shows what the library does. What is on the screen is cleared when this is dropped.
 pub(super) struct Progress {
     show: Show,
@@ -84,7 +59,9 @@ impl Progress {
         {
             let bar =
                 ProgressBar::new(self.inputs).with_style(style("{wide_bar} {pos}/{len} inputs {eta:>5}"));
-            *total = Some(all.add(bar));
+            let bar = all.add(bar);
+            bar.tick();
+            *total = Some(bar);
         }
         self
     }
@@ -130,9 +107,11 @@ impl Progress {
 
     fn event(&self, input: usize, event: Event<'_>) {
         match (&self.show, event) {
+            (_, Event::Temporary { path }) => stop::remember(path),
             (Show::Nothing, _) => {}
             (Show::Bars { all, bars, .. }, Event::Begin { id, name, bytes }) if bytes >= WORTH_A_BAR => {
-                let style = style("{wide_msg} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>5}");
+                let style =
+                    style("{wide_msg} {bar:8} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {eta:>4}");
                 let bar = ProgressBar::new(bytes).with_style(style).with_message(name.to_owned());
                 if let Ok(mut bars) = bars.lock() {
                     bars.insert((input, id), all.insert(0, bar));
@@ -184,7 +163,11 @@ impl Observer for Progress {
     }
 
     fn cancelled(&self) -> bool {
-        STOP.load(Ordering::Relaxed)
+        stop::asked()
+    }
+
+    fn insists(&self) -> bool {
+        stop::insisted()
     }
 }
 
@@ -201,5 +184,9 @@ impl Observer for OfInput<'_> {
 
     fn cancelled(&self) -> bool {
         self.progress.cancelled()
+    }
+
+    fn insists(&self) -> bool {
+        self.progress.insists()
     }
 }

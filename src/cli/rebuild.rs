@@ -8,7 +8,7 @@ use super::{
     built::{self, Built},
     diff::parse_level,
     exit::Outcome,
-    output, progress,
+    output, stop,
 };
 use crate::{
     build::{BuildRecord, BuildRequest, Flags, RecordOnly},
@@ -44,7 +44,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::gently();
     let at = Location::new(args.record.as_os_str().as_encoded_bytes());
     let json =
         std::fs::read(&args.record).map_err(|e| Error::io(at.clone(), "cannot read the build record", e))?;

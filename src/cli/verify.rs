@@ -2,17 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Mutex, PoisonError},
 };
 
 use super::{
-    args::{Global, Judging, Reading, Reporting},
+    args::{Global, Verifying},
     exit::Outcome,
     inputs::{Inputs, Task},
     output,
-    progress::{self, Progress},
+    progress::Progress,
     remote::{self, Expected},
+    stop,
 };
 use crate::{
     digest::Digest,
@@ -45,26 +45,26 @@ pub(super) struct Args {
     /// A digest, or an image in a registry, that must be on some rung of the image's ladder; may be repeated
     #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
     expect: Vec<Expected>,
+    /// Report the digest of each input file itself, which format sha256sum needs, when `merge` writes it too
+    #[arg(long)]
+    archive_digests: bool,
     /// Stop at the first input that fails
     #[arg(long)]
     fail_fast: bool,
     #[command(flatten)]
-    reporting: Reporting,
-    #[command(flatten)]
-    judging: Judging,
-    #[command(flatten)]
-    reading: Reading,
+    verifying: Verifying,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
-    // What is wrong with the arguments is said before any work is done.
-    args.judging.options(Vec::new(), None)?;
-    args.judging.policy(Path::new("-"))?;
-    let platform = args.reading.platform();
+    stop::soon();
+    let Verifying { reporting, reading, .. } = &args.verifying;
+    args.verifying.check()?;
+    let platform = reading.platform();
     let expect = args.expect.iter().map(|expected| expected.resolve(platform)).collect::<Result<Vec<_>>>()?;
-    let outputs = output::outputs(&args.reporting, global)?;
-    let (tasks, header) = args.inputs.tasks("verify", &args.reading)?;
+    let outputs = output::outputs(reporting, global)?;
+    let (tasks, header) = args.inputs.tasks("verify", reading)?;
+    let archive_digests = args.archive_digests || reporting.archive_digest();
+    let header = wire::Header { archive_digests, ..header };
     let (workers, progress) =
         (Workers::new(global.threads)?.remembering(), Progress::new(global).of_inputs(tasks.len()));
     let line = Mutex::new(Line {
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         ended: Ok(()),
         stopped: false,
     });
-    let run = Run { args, expect: &expect, workers: &workers };
+    let run = Run { args, expect: &expect, archive_digests, workers: &workers };
     workers.map(&tasks, |i, task| {
         if line.lock().unwrap_or_else(PoisonError::into_inner).stopped {
             return;
@@ -115,13 +115,14 @@ impl Line<'_> {
 struct Run<'r> {
     args: &'r Args,
     expect: &'r [Digest],
+    archive_digests: bool,
     workers: &'r Workers,
 }
 
 impl Run<'_> {
     /// Verifies one input. Only being stopped ends the whole run.
     fn one(&self, task: &Task, observer: &dyn Observer) -> Result<wire::Input> {
-        let policy = self.args.judging.policy(&task.path);
+        let policy = self.args.verifying.judging.policy(&task.path);
         let file = policy.as_ref().ok().and_then(|policy| Some(output::shown(&policy.as_ref()?.1)));
         let judged = policy.and_then(|policy| self.judge(task, policy.map(|(policy, _)| policy), observer));
         let mut input = match judged {
@@ -134,12 +135,9 @@ impl Run<'_> {
     }
 
     fn judge(&self, task: &Task, policy: Option<Policy>, observer: &dyn Observer) -> Result<wire::Input> {
-        let Args { reading, judging, reporting, .. } = self.args;
-        let reading = policy.as_ref().map_or_else(|| reading.clone(), |policy| reading.under(policy));
         let expect = self.expect.iter().copied().chain(task.sum).collect();
-        let mut request = reading.request(judging.options(expect, policy.as_ref())?);
-        request.also.archive = reporting.archive_digest();
-        let source = reading.open(&task.path)?;
+        let (source, mut request) = self.args.verifying.open(&task.path, policy.as_ref(), expect)?;
+        request.also.archive = self.archive_digests;
         inspect(&source, &request, self.workers, observer, wire::Input::of)
     }
 }

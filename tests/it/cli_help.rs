@@ -32,6 +32,11 @@ fn the_long_version_names_what_bytes_depend_on() {
     for needed in [env!("CARGO_PKG_VERSION"), "zlib-rs 0.6.8", "libzstd 1.", "repro-build.report/1"] {
         assert!(version.contains(needed), "{needed} in {version}");
     }
+    for pin in repro_build::build::PINS {
+        assert!(version.contains(pin.image), "{} in {version}", pin.image);
+    }
+    let default = version.lines().find(|line| line.ends_with("(default)")).unwrap();
+    assert!(default.contains(repro_build::build::DEFAULT_PIN.image), "{default}");
     assert_eq!(run(["-V"]).stdout, format!("repro-build {}\n", env!("CARGO_PKG_VERSION")));
 }
 

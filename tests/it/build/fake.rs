@@ -62,6 +62,11 @@ done
 [ ! -f "$ignore" ] || cp "$ignore" "$world/seen-ignore"
 
 case $mode in
+deaf)
+    trap '' INT TERM
+    touch "$world/started"
+    # Not a child that the signals would reach.
+    while :; do read -rt 0.05 <> <(:); done ;;
 success | create-fails) cp "$world/fixture.tar" "$dest" ;;
 fails) : >"$dest"; exit 37 ;;
 alternates)
