@@ -13,6 +13,7 @@ mod cli_help;
 mod conformance;
 mod damaged;
 mod diff;
+mod engines;
 mod files;
 mod fixtures;
 mod golden;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::support::{Doc, ImageBuilder, Ran, program, run, tool};
+use super::support::{Doc, ImageBuilder, Ran, program, run};
 
 /// Images of which some are wrong and some are none at all.
-fn archive(count: usize) -> tempfile::TempDir {
+pub(super) fn archive(count: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let bad = ImageBuilder::good().stored(Doc::Config(0), |bytes| bytes.push(b' ')).tar();
     let good = ImageBuilder::good().tar();
@@ -187,43 +187,4 @@ fn a_shard_without_inputs_passes() {
     let codes: Vec<_> =
         (1..=4).map(|k| verify(archive.path(), &["--shard", &format!("{k}/4")], &names).code).collect();
     assert_eq!(codes, [Some(0); 4]);
-}
-
-#[test]
-fn the_example_for_gnu_parallel_runs() {
-    let (Some(_), Some(bash)) = (tool("parallel"), tool("bash")) else { return };
-    let (archive, folder) = (archive(13), tempfile::tempdir().unwrap());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale/parallel.sh");
-    let program = Path::new(env!("CARGO_BIN_EXE_repro-build"));
-    let path = std::env::join_paths(
-        [program.parent().unwrap().to_owned()]
-            .into_iter()
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    )
-    .unwrap();
-    let output = bash
-        .command()
-        .arg(script)
-        .args([archive.path().as_os_str(), "4".as_ref()])
-        .env("PATH", path)
-        .env("HOME", folder.path())
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let whole = run(["verify".as_ref(), archive.path().as_os_str()]);
-    let ran = Ran::of(output);
-    assert_eq!((ran.code, ran.stdout), (whole.code, whole.stdout), "{}", ran.stderr);
-}
-
-#[test]
-fn the_example_scripts_are_clean() {
-    let Some(shellcheck) = tool("shellcheck") else { return };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale");
-    let scripts: Vec<PathBuf> = names(&folder)
-        .iter()
-        .map(|name| folder.join(name))
-        .filter(|path| path.extension().is_some_and(|e| e == "sh"))
-        .collect();
-    assert_eq!(scripts.len(), 2);
-    shellcheck.run(&scripts);
 }
