@@ -16,7 +16,7 @@ use super::{
     stop,
 };
 use crate::{
-    build::{BuildRequest, Exporter, Flags, PINS, RUNTIMES, System},
+    build::{BuildRequest, Builder, Exporter, PINS, RUNTIMES, System},
     error::Result,
     rules::Level,
 };
@@ -144,10 +144,10 @@ fn buildkit_help() -> String {
 }
 
 impl Args {
-    fn flags(&self) -> Flags {
+    fn flags(&self) -> Builder {
         let (input, image, buildkit) = (&self.input, &self.image, &self.buildkit);
         let record = self.after.record.iter().map(|path| path.to_string_lossy().into_owned());
-        Flags {
+        Builder {
             runtime: buildkit.runtime.clone(),
             datetime: input.datetime.clone(),
             source_date_epoch: input.source_date_epoch.clone(),

@@ -11,7 +11,7 @@ use super::{
     output, stop,
 };
 use crate::{
-    build::{BuildRecord, BuildRequest, Flags, RecordOnly},
+    build::{BuildRecord, BuildRequest, Builder, RecordOnly},
     error::{Error, Result},
     location::Location,
 };
@@ -72,9 +72,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 }
 
 impl Args {
-    fn flags(&self, recorded: &BuildRecord) -> Result<Flags> {
+    fn flags(&self, recorded: &BuildRecord) -> Result<Builder> {
         let flags = recorded.flags(&self.context)?;
-        Ok(Flags {
+        Ok(Builder {
             runtime: self.runtime.clone().or(flags.runtime),
             file: self.file.clone().or(flags.file),
             output: Some(self.output.clone()),

@@ -22,6 +22,7 @@ mod html;
 mod judge;
 mod known;
 mod layering;
+mod library;
 mod listing;
 mod measure;
 mod mutation;
