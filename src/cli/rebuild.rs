@@ -22,6 +22,10 @@ use crate::{
 /// another one, what differs is listed, the build context first. A record names the BuildKit image that is run and may
 /// hand it any argument: rebuild only what you would build.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  repro-build build --sde 0 --record record.json .
+  repro-build rebuild record.json .
+  repro-build rebuild --dry record.json .")]
 pub(super) struct Args {
     /// What `build --record` wrote
     #[arg(value_name = "FILE.json")]
