@@ -72,7 +72,9 @@ fn print(args: &Args, inspected: &Inspected<'_>) -> Result<Outcome> {
     listing.merged = args.merged;
     listing.find = args.find.as_ref().map(globset::Glob::compile_matcher);
     if let Some(number) = args.layer.filter(|number| !listing.has_layer(*number)) {
-        return Err(Error::usage(format!("no layer {number} in the image")).at(inspected.graph.at.clone()));
+        let most = inspected.images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
+        let message = format!("no layer {number} in the image, which has {most}");
+        return Err(Error::usage(message).at(inspected.graph.at.clone()));
     }
     output::stdout(|out| listing.write(args.format, out))?;
     for finding in inspected.verdict.findings.iter().filter(|finding| finding.grade == Grade::Error) {

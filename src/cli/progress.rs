@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::{
     args::{Global, ProgressChoice},
@@ -44,7 +46,10 @@ impl Progress {
                 Show::Lines { read: AtomicU64::new(0), began: now, last: Mutex::new(now) }
             }
             ProgressChoice::Auto if stderr().is_terminal() => {
-                Show::Bars { all: MultiProgress::new(), total: None, bars: Mutex::default() }
+                let all = MultiProgress::new();
+                let screen = all.clone();
+                stop::before_end(move || wipe(&screen));
+                Show::Bars { all, total: None, bars: Mutex::default() }
             }
             ProgressChoice::Auto | ProgressChoice::None => Show::Nothing,
         };
@@ -58,7 +63,7 @@ impl Progress {
             && inputs > 1
         {
             let bar =
-                ProgressBar::new(self.inputs).with_style(style("{wide_bar} {pos}/{len} inputs {eta:>5}"));
+                ProgressBar::new(self.inputs).with_style(style("{wide_bar} {pos}/{len} inputs {left:>5}"));
             let bar = all.add(bar);
             bar.tick();
             *total = Some(bar);
@@ -101,7 +106,7 @@ impl Progress {
     /// Clears the screen: there is nothing more to watch.
     pub(super) fn clear(&self) {
         if let Show::Bars { all, .. } = &self.show {
-            let _ = all.clear();
+            wipe(all);
         }
     }
 
@@ -111,7 +116,7 @@ impl Progress {
             (Show::Nothing, _) => {}
             (Show::Bars { all, bars, .. }, Event::Begin { id, name, bytes }) if bytes >= WORTH_A_BAR => {
                 let style =
-                    style("{wide_msg} {bar:8} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {eta:>4}");
+                    style("{wide_msg} {bar:8} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {left:>4}");
                 let bar = ProgressBar::new(bytes).with_style(style).with_message(name.to_owned());
                 if let Ok(mut bars) = bars.lock() {
                     bars.insert((input, id), all.insert(0, bar));
@@ -147,8 +152,20 @@ impl Progress {
     }
 }
 
+/// Clears the bars for good: one that ends later would be drawn again.
+fn wipe(all: &MultiProgress) {
+    let _ = all.clear();
+    all.set_draw_target(ProgressDrawTarget::hidden());
+}
+
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Of what has not moved yet, nobody knows how long it takes.
+    style.with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        if state.pos() > 0 {
+            let _ = write!(out, "{:#}", HumanDuration(state.eta()));
+        }
+    })
 }
 
 impl Drop for Progress {

@@ -22,6 +22,8 @@ const BY_SIGNAL: u8 = 128;
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// Another one came.
 static INSISTED: AtomicBool = AtomicBool::new(false);
+/// What clears the screen.
+static BEFORE_END: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 /// What must not stay behind when work is not waited for.
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
@@ -60,9 +62,18 @@ fn listen(patience: Option<Duration>) {
     });
 }
 
-/// Ends the program without waiting for anything.
+/// Ends the program without waiting for any work.
 #[cfg(unix)]
 fn end() {
+    // Whoever holds the screen may be stuck in writing to it.
+    let clear = BEFORE_END.lock().ok().and_then(|mut clear| clear.take());
+    if let Some(clear) = clear {
+        let clearing = std::thread::spawn(clear);
+        let begun = std::time::Instant::now();
+        while !clearing.is_finished() && begun.elapsed() < PATIENCE / 5 {
+            std::thread::sleep(PATIENCE / 100);
+        }
+    }
     for path in TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         let _ = std::fs::remove_file(path);
     }
@@ -77,6 +88,13 @@ pub(super) fn asked() -> bool {
 /// Whether it was asked more than once.
 pub(super) fn insisted() -> bool {
     INSISTED.load(Ordering::Relaxed)
+}
+
+/// Has `clear` done before the program ends without waiting.
+pub(super) fn before_end(clear: impl FnOnce() + Send + 'static) {
+    if let Ok(mut slot) = BEFORE_END.lock() {
+        *slot = Some(Box::new(clear));
+    }
 }
 
 /// Notes a file that goes when the program ends without waiting for whoever made it.

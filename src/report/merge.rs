@@ -172,7 +172,11 @@ impl<R: BufRead + Seek> Part<R> {
             return Err(self.wrong(format!("line {} is not as this program writes it", self.line)));
         }
         serde_json::from_str(&text).map(Some).map_err(|e| {
-            let what = if text.ends_with('\n') { "no record" } else { "unfinished: cut off" };
+            let what = match self.line {
+                1 => "no report (want what verify --format ndjson wrote)",
+                _ if text.ends_with('\n') => "no record",
+                _ => "unfinished: cut off",
+            };
             self.wrong(format!("{what} in line {}: {}", self.line, escape(e.to_string().as_bytes())))
         })
     }

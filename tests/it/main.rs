@@ -33,3 +33,4 @@ mod reports;
 mod scale;
 mod stopping;
 mod support;
+mod terminal;

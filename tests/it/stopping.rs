@@ -81,12 +81,11 @@ fn a_read_that_blocks_ends() {
     }
 }
 
-/// A layout whose one blob takes seconds to read, being a hole, and nothing to write.
-fn slow() -> tempfile::NamedTempFile {
+/// A layout whose one blob, of that many bytes, takes time to read, and being a hole, nothing to write.
+pub(super) fn hole(size: u64) -> tempfile::NamedTempFile {
     let large = tempfile::NamedTempFile::new().unwrap();
     let name = format!("blobs/sha256/{}", "0".repeat(64));
     let mut head = Member::file("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}").bytes();
-    let size = 7 << 30;
     let blob = Member::file(name, "").size(size).bytes();
     head.extend(&blob[..512]);
     large.as_file().write_all(&head).unwrap();
@@ -96,7 +95,7 @@ fn slow() -> tempfile::NamedTempFile {
 
 #[test]
 fn work_ends() {
-    let large = slow();
+    let large = hole(7 << 30);
     for (name, code) in SIGNALS {
         let scratch = tempfile::tempdir().unwrap();
         let (child, _out) = begun(large.path().to_str().unwrap(), scratch.path());
