@@ -75,7 +75,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         stopped: false,
     });
     let run = Run { args, expect: &expect, archive_digests, workers: &workers };
-    workers.map(&tasks, |i, task| {
+    workers.map(&order(&tasks), |_, (i, task)| {
+        let i = *i;
         if line.lock().unwrap_or_else(PoisonError::into_inner).stopped {
             return;
         }
@@ -88,6 +89,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
     line.ended?;
     Ok(Outcome::of(&line.reports.end()?))
+}
+
+/// Archives up to this size are begun in the order they were given in.
+const USUAL: u64 = 64 << 20;
+
+/// In which order the inputs are begun: large ones first, so that none of them is what all wait for in the end.
+fn order(tasks: &[Task]) -> Vec<(usize, &Task)> {
+    let mut order: Vec<(usize, &Task)> = tasks.iter().enumerate().collect();
+    let size = |task: &Task| std::fs::metadata(&task.path).map_or(0, |meta| meta.len());
+    order.sort_by_cached_key(|(_, task)| std::cmp::Reverse(size(task).max(USUAL)));
+    order
 }
 
 /// Results on their way into the reports: each waits until all before it are there.
@@ -139,5 +151,31 @@ impl Run<'_> {
         let (source, mut request) = self.args.verifying.open(&task.path, policy.as_ref(), expect)?;
         request.also.archive = self.archive_digests;
         inspect(&source, &request, self.workers, observer, wire::Input::of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_large_inputs_are_begun_before_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let sizes = [3, 1, USUAL - 1, USUAL + 1, 2, 40 * USUAL, 7];
+        let task = |(position, size): (usize, u64)| {
+            let path = folder.path().join(position.to_string());
+            std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+            Task { position, path, sum: None }
+        };
+        let mut tasks: Vec<Task> = (1..).zip(sizes).map(task).collect();
+        tasks.push(Task { position: 8, path: "-".into(), sum: None });
+        let begun: Vec<usize> = order(&tasks)
+            .iter()
+            .map(|(i, task)| {
+                assert_eq!(i + 1, task.position);
+                task.position
+            })
+            .collect();
+        assert_eq!(begun, [6, 4, 1, 2, 3, 5, 7, 8]);
     }
 }
