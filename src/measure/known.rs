@@ -16,9 +16,11 @@ use crate::{
     limits::Limits,
 };
 
-/// Most bytes of facts that are remembered, in each of two generations. Those of a layer take some 500 bytes; only
-/// listings, which have to be asked for, take more.
+/// Most bytes that are remembered, in each of two generations. A layer takes one and a half kilobytes; only listings,
+/// which have to be asked for, take more.
 const GENERATION: usize = 16 << 20;
+/// What remembering one layer takes besides its facts, in bytes: the question twice, and room in two tables.
+const ENTRY: usize = 1 << 10;
 
 /// All that facts depend on, the bytes' own digest aside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -128,7 +130,7 @@ impl Drop for Running<'_> {
 
 impl State {
     fn add(&mut self, question: Question, digest: Digest, facts: Arc<LayerFacts>) {
-        let bytes = facts.footprint();
+        let bytes = facts.footprint() + ENTRY;
         if bytes > GENERATION {
             return;
         }
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_asked_for_stays() {
         let known = Known::default();
-        let fit = GENERATION / facts(0).footprint();
+        let fit = GENERATION / (facts(0).footprint() + ENTRY);
         for number in 0..4 * fit as u64 {
             known.begin(&question(number)).answer(digest(number), &facts(number));
             assert!(known.facts(&question(0), digest(0)).is_some(), "forgotten after {number}");

@@ -1,6 +1,6 @@
 //! Results come as soon as they can, and Ctrl-C and SIGTERM end everything.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -81,21 +81,24 @@ fn a_read_that_blocks_ends() {
     }
 }
 
-/// A layout whose one blob, of that many bytes, takes time to read, and being a hole, nothing to write.
-pub(super) fn hole(size: u64) -> tempfile::NamedTempFile {
-    let large = tempfile::NamedTempFile::new().unwrap();
-    let name = format!("blobs/sha256/{}", "0".repeat(64));
-    let mut head = Member::file("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}").bytes();
-    let blob = Member::file(name, "").size(size).bytes();
-    head.extend(&blob[..512]);
-    large.as_file().write_all(&head).unwrap();
-    large.as_file().set_len(head.len() as u64 + size + 1024).unwrap();
-    large
+/// A layout of some blobs of that many bytes, which take time to read, and being holes, nothing to write.
+pub(super) fn holes(blobs: usize, size: u64) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut archive = file.as_file();
+    archive.write_all(&Member::file("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}").bytes()).unwrap();
+    for number in 0..blobs {
+        let blob = Member::file(format!("blobs/sha256/{number:064}"), "").size(size).bytes();
+        archive.write_all(&blob[..512]).unwrap();
+        archive.seek(SeekFrom::Current(i64::try_from(size).unwrap())).unwrap();
+    }
+    let end = archive.stream_position().unwrap();
+    archive.set_len(end + 1024).unwrap();
+    file
 }
 
 #[test]
 fn work_ends() {
-    let large = hole(7 << 30);
+    let large = holes(1, 7 << 30);
     for (name, code) in SIGNALS {
         let scratch = tempfile::tempdir().unwrap();
         let (child, _out) = begun(large.path().to_str().unwrap(), scratch.path());

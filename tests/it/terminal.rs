@@ -3,11 +3,12 @@
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use super::{
-    stopping::hole,
+    stopping::holes,
     support::{Tool, program, tool},
 };
 
 const BAR: &str = "MiB/s";
+const COLUMNS: usize = 80;
 
 /// A screen that knows the little that bars need.
 #[derive(Default)]
@@ -64,6 +65,10 @@ impl Screen {
     }
 
     fn put(&mut self, c: char) {
+        // The cursor stays behind the last column until something follows.
+        if self.column == COLUMNS {
+            (self.row, self.column) = (self.row + 1, 0);
+        }
         let column = self.column;
         let line = self.line();
         let mut chars: Vec<char> = line.chars().collect();
@@ -85,7 +90,7 @@ fn on_terminal(script: &Tool, args: &str, stop: bool) -> (String, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
     let typescript = folder.path().join("typescript");
     let (program, pid) = (program().get_program().to_str().unwrap().to_owned(), folder.path().join("pid"));
-    let command = format!("stty cols 80; echo $$ > {}; exec {program} {args}", pid.display());
+    let command = format!("stty cols {COLUMNS}; echo $$ > {}; exec {program} {args}", pid.display());
     let mut child = script
         .command()
         .args(["--quiet", "--return", "--flush", "--command", &command])
@@ -111,8 +116,8 @@ fn on_terminal(script: &Tool, args: &str, stop: bool) -> (String, Option<i32>) {
     (text.split_inclusive('\n').filter(own).collect(), code)
 }
 
-fn large(size: u64) -> (tempfile::NamedTempFile, String) {
-    let file = hole(size);
+fn large(blobs: usize, size: u64) -> (tempfile::NamedTempFile, String) {
+    let file = holes(blobs, size);
     let path = file.path().to_str().unwrap().to_owned();
     (file, path)
 }
@@ -120,7 +125,7 @@ fn large(size: u64) -> (tempfile::NamedTempFile, String) {
 #[test]
 fn bars_go_when_the_work_is_done() {
     let Some(script) = tool("script") else { return };
-    let (_file, path) = large(1 << 30);
+    let (_file, path) = large(3, 300 << 20);
     let (text, code) = on_terminal(&script, &format!("verify {path} {path}"), false);
     let screen = Screen::of(&text);
     assert_eq!(code, Some(1), "{text}");
@@ -137,7 +142,7 @@ fn bars_go_when_the_work_is_done() {
 #[test]
 fn bars_go_when_it_is_stopped() {
     let Some(script) = tool("script") else { return };
-    let (_file, path) = large(7 << 30);
+    let (_file, path) = large(9, 2 << 30);
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tar");
     for args in [
@@ -155,7 +160,7 @@ fn bars_go_when_it_is_stopped() {
 
 #[test]
 fn plain_progress_is_lines() {
-    let (_file, path) = large(16 << 30);
+    let (_file, path) = large(1, 16 << 30);
     let mut child = program()
         .args(["verify", "--progress", "plain", "-j", "1", &path])
         .stdout(Stdio::null())
