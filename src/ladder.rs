@@ -10,6 +10,7 @@ use crate::{
 
 /// A rung of the ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Rung {
     /// SHA-256 of the tarball.
@@ -94,7 +95,7 @@ pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
     let diff_ids: Vec<Option<DiffId>> = image
         .layers
         .iter()
-        .map(|layer| facts.blobs.get(&layer.blob?)?.layer.as_ref()?.diff_ids.first().copied())
+        .map(|layer| facts.blobs.get(&layer.blob?)?.layer.as_deref()?.diff_ids.first().copied())
         .collect();
     let stack: Option<Vec<DiffId>> = diff_ids.iter().copied().collect();
     let layers = image.layers.iter().map(|layer| {

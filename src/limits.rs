@@ -3,7 +3,7 @@
 //! Knows the documented defaults. A limit that is hit is reported with its value and the limit, never passed over.
 
 /// Limits on what an input may make the program do. All sizes are bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Largest JSON document (index, manifest, config, manifest.json).
     pub max_json: u64,

@@ -1,5 +1,7 @@
 //! What the library tells whoever watches it work. The library itself never draws.
 
+use std::path::Path;
+
 /// Something that happened while a job ran.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -20,6 +22,17 @@ pub enum Event<'a> {
         /// Bytes since the last event.
         bytes: u64,
     },
+    /// Piece `id` is a layer that need not be decoded: its bytes, which were hashed, are those of a layer that was.
+    Known {
+        /// As in [`Event::Begin`].
+        id: u64,
+    },
+    /// A file was made that the job itself removes or moves to its place; whoever ends the process before should
+    /// remove it.
+    Temporary {
+        /// Where it is.
+        path: &'a Path,
+    },
     /// Piece `id` is done.
     End {
         /// As in [`Event::Begin`].
@@ -34,6 +47,11 @@ pub trait Observer: Sync {
 
     /// Whether the job should stop as soon as it can (Ctrl-C).
     fn cancelled(&self) -> bool {
+        false
+    }
+
+    /// Whether it was asked to stop a second time: it need not be gentle with programs that it has started.
+    fn insists(&self) -> bool {
         false
     }
 }

@@ -232,14 +232,24 @@ impl Source {
 
     /// Fails if a file is not what it was when it was opened. To be called after all was read and before any verdict.
     pub fn unchanged(&self) -> Result<()> {
-        for (path, stamp) in self.files.iter().filter_map(|file| file.stamp.as_ref()) {
-            let now = fs::metadata(path).ok().map(|meta| Stamp::of(&meta));
-            if now != Some(*stamp) {
-                let at = Location::new(path.as_os_str().as_encoded_bytes());
-                return Err(Error::new(ErrorKind::Changed, "input changed while reading").at(at));
-            }
+        self.files.iter().try_for_each(SourceFile::unchanged)
+    }
+
+    /// The same of one file, which belongs to its bytes.
+    pub fn file_unchanged(&self, file: usize) -> Result<()> {
+        // The bytes of a file that was decoded as a whole are not on disk.
+        self.files.get(file).map_or(Ok(()), SourceFile::unchanged)
+    }
+}
+
+impl SourceFile {
+    fn unchanged(&self) -> Result<()> {
+        let Some((path, stamp)) = &self.stamp else { return Ok(()) };
+        if fs::metadata(path).ok().map(|meta| Stamp::of(&meta)) == Some(*stamp) {
+            return Ok(());
         }
-        Ok(())
+        let at = Location::new(path.as_os_str().as_encoded_bytes());
+        Err(Error::new(ErrorKind::Changed, "input changed while reading").at(at))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Knows its wording, which scripts that watch the Python program's log look for. Must not print it.
 
-use super::request::{BuildRequest, Builder};
+use super::request::{BuildKit, BuildRequest};
 use crate::escape::escape;
 
 /// The block, with a line end after its last line.
@@ -13,8 +13,8 @@ pub fn describe(request: &BuildRequest) -> String {
     };
     let flag = |value: bool| if value { "True" } else { "False" };
     let buildkit = match &request.builder {
-        Builder::Image { reference, .. } => show(reference),
-        Builder::Existing(name) => format!("(builder {})", show(name)),
+        BuildKit::Image { reference, .. } => show(reference),
+        BuildKit::Existing(name) => format!("(builder {})", show(name)),
     };
     let absent = "(not provided)";
     let extra = or(&request.extra_args, " ", absent);

@@ -126,7 +126,10 @@ impl Process<'_> {
             if let Some(status) = child.try_wait().map_err(|error| cannot_run(argv, error))? {
                 return Ok((status, next.is_some()));
             }
-            let due = next.map_or_else(|| self.observer.cancelled(), |at| Instant::now() >= at);
+            let due = next.map_or_else(
+                || self.observer.cancelled(),
+                |at| self.observer.insists() || Instant::now() >= at,
+            );
             if due {
                 if let Some(request) = requests.next() {
                     request.send(child);

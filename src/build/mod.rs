@@ -1,6 +1,6 @@
 //! Building an image with BuildKit, under docker (buildx) or podman, so that the same input gives the same bytes.
 //!
-//! The way through: [`Flags`] and an [`Environment`] resolve to a [`BuildRequest`] (values only); [`plan()`] turns that
+//! [`Builder::build`] is all of it. The way through: a [`Builder`] and an [`Environment`] resolve to a [`BuildRequest`] (values only); [`plan()`] turns that
 //! into command lines without touching anything; [`run`] carries them out through an [`Executor`], into a
 //! directory beside the output, and moves the image into place when it is whole. Knows nothing of what is inside
 //! an image: whoever wants to know verifies the output.
@@ -28,6 +28,6 @@ pub use exec::{DryRun, Executor, Process};
 pub use pins::{DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, PINS, Pin};
 pub use plan::{Dockerfile, Files, Plan, plan};
 pub use record::{BuildRecord, Difference, Input, Program, Rung, rung_differences};
-pub use request::{BuildRequest, Builder, Context, Exporter, Flags};
+pub use request::{BuildKit, BuildRequest, Builder, Context, Exporter};
 pub use run::run;
 pub use runtime::{RUNTIMES, Runtime};

@@ -5,7 +5,7 @@
 
 use super::{
     command::{CommandSpec, csv_record},
-    request::{BuildRequest, Builder},
+    request::{BuildKit, BuildRequest},
 };
 use crate::escape::escape;
 
@@ -44,12 +44,12 @@ pub struct Plan {
 pub fn plan(request: &BuildRequest, files: &Files) -> Plan {
     let mut warnings = (request.runtime.warnings)(request);
     warnings.extend(match &request.builder {
-        Builder::Image { reference, .. } if reference.contains("@sha256:") => None,
-        Builder::Image { reference, .. } => Some(format!(
+        BuildKit::Image { reference, .. } if reference.contains("@sha256:") => None,
+        BuildKit::Image { reference, .. } => Some(format!(
             "the BuildKit image '{}' has no digest, so this build is not pinned; name it with @sha256:...",
             escape(reference.as_bytes())
         )),
-        Builder::Existing(name) => Some(format!(
+        BuildKit::Existing(name) => Some(format!(
             "the builder '{}' runs whatever BuildKit it was made with, so this build is not pinned",
             escape(name.as_bytes())
         )),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     context::{context_digest, dockerfile_digest},
-    request::{BuildRequest, Builder, Context, Exporter, Flags},
+    request::{BuildKit, BuildRequest, Builder, Context, Exporter},
     runtime::Runtime,
 };
 use crate::{
@@ -24,6 +24,7 @@ const SCHEMA: u32 = 1;
 
 /// How an image was built, and its digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BuildRecord {
     /// Version of this schema.
     pub schema: u32,
@@ -82,6 +83,7 @@ pub struct BuildRecord {
 
 /// A program and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Program {
     /// Its name.
     pub name: String,
@@ -91,6 +93,7 @@ pub struct Program {
 
 /// Something that goes into a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Input {
     /// Where it is: an address, or a path that means something on other machines too.
     #[serde(default)]
@@ -102,6 +105,7 @@ pub struct Input {
 
 /// One digest of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rung {
     /// Which digest: `archive`, `index`, `manifest`, `config`, `layer`, `diff-id`, `chain-id`.
     pub rung: String,
@@ -131,8 +135,8 @@ impl BuildRecord {
         observer: &dyn Observer,
     ) -> Result<BuildRecord> {
         let (buildkit_image, builder) = match &request.builder {
-            Builder::Image { reference, .. } => (Some(reference.clone()), None),
-            Builder::Existing(name) => (None, Some(name.clone())),
+            BuildKit::Image { reference, .. } => (Some(reference.clone()), None),
+            BuildKit::Existing(name) => (None, Some(name.clone())),
         };
         let (root, address) = match &request.context {
             Context::Local(root) => (Some(Path::new(root)), None),
@@ -192,7 +196,7 @@ impl BuildRecord {
 
     /// The flags that ask for the same build of `context`. Whatever the user types now (output, another Dockerfile or
     /// runtime) is put over them before they are resolved.
-    pub fn flags(&self, context: &str) -> Result<Flags> {
+    pub fn flags(&self, context: &str) -> Result<Builder> {
         let exporter = Exporter::by_name(&self.exporter).ok_or_else(|| {
             Error::usage(format!(
                 "the record asks for an unknown exporter '{}'",
@@ -208,7 +212,7 @@ impl BuildRecord {
             Some(_) => file.clone(),
             None => Path::new(context).join(file).to_string_lossy().into_owned(),
         });
-        Ok(Flags {
+        Ok(Builder {
             runtime: Some(self.runtime.name.clone()),
             source_date_epoch: Some(self.source_date_epoch.to_string()),
             buildkit_image: self.buildkit_image.clone(),
@@ -225,7 +229,7 @@ impl BuildRecord {
             exporter: Some(exporter),
             oci_mediatypes: self.oci_mediatypes,
             context: context.to_owned(),
-            ..Flags::default()
+            ..Builder::default()
         })
     }
 

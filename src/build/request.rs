@@ -4,9 +4,25 @@
 
 use super::{pins::Pin, runtime::Runtime};
 
-/// What was typed, unresolved. An absent value is `None` or empty.
+/// What to build and how, as it was typed: the fields are the flags of the reference's command. An absent value is `None`
+/// or empty; a flag that is not given means what it means on the command line.
+///
+/// ```
+/// use repro_build::build::{BuildRequest, Builder, System};
+///
+/// let builder = Builder {
+///     runtime: Some("docker".into()),
+///     source_date_epoch: Some("0".into()),
+///     tags: vec!["example.com/app:1".into()],
+///     ..Builder::new(".")
+/// };
+/// # // No runtime is needed to see what a build comes to.
+/// let request = BuildRequest::resolve(&builder, &System)?;
+/// assert_eq!(request.source_date_epoch, 0);
+/// # Ok::<(), repro_build::error::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
+pub struct Builder {
     /// `--runtime`
     pub runtime: Option<String>,
     /// `--datetime`
@@ -47,13 +63,20 @@ pub struct Flags {
     pub context: String,
 }
 
+impl Builder {
+    /// A build of `context`: a directory, or a git or http address.
+    pub fn new(context: impl Into<String>) -> Builder {
+        Builder { context: context.into(), ..Builder::default() }
+    }
+}
+
 /// A build with nothing left open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildRequest {
     /// The container runtime.
     pub runtime: &'static Runtime,
     /// Which BuildKit.
-    pub builder: Builder,
+    pub builder: BuildKit,
     /// Whether BuildKit runs without root.
     pub rootless: bool,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -88,7 +111,7 @@ pub struct BuildRequest {
 
 /// Which BuildKit builds.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Builder {
+pub enum BuildKit {
     /// One made from this image.
     Image {
         /// The image reference.
@@ -150,8 +173,8 @@ impl BuildRequest {
     /// else nothing.
     pub fn effective_oci_mediatypes(&self) -> Option<bool> {
         let pin = match &self.builder {
-            Builder::Image { pin, .. } => *pin,
-            Builder::Existing(_) => None,
+            BuildKit::Image { pin, .. } => *pin,
+            BuildKit::Existing(_) => None,
         };
         let own = pin.map(|pin| pin.oci_mediatypes || self.exporter == Exporter::Oci);
         self.oci_mediatypes.or(own)

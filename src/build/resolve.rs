@@ -9,7 +9,7 @@ use super::{
     environment::Environment,
     epoch,
     pins::{DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, PINS, Pin},
-    request::{BuildRequest, Builder, Context, Exporter, Flags},
+    request::{BuildKit, BuildRequest, Builder, Context, Exporter},
     runtime::{RUNTIMES, Runtime},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 impl BuildRequest {
     /// Resolves what was typed. A value that loses to another is not looked at; one that counts and is wrong is a
     /// usage error.
-    pub fn resolve(flags: &Flags, environment: &dyn Environment) -> Result<BuildRequest> {
+    pub fn resolve(flags: &Builder, environment: &dyn Environment) -> Result<BuildRequest> {
         let runtime = runtime(flags, environment)?;
         let rootless = flags.rootless || switch(environment, "REPRO_ROOTLESS")?.unwrap_or(false);
         if rootless && !runtime.rootless {
@@ -62,7 +62,7 @@ impl BuildRequest {
     }
 }
 
-fn runtime(flags: &Flags, environment: &dyn Environment) -> Result<&'static Runtime> {
+fn runtime(flags: &Builder, environment: &dyn Environment) -> Result<&'static Runtime> {
     let named = match &flags.runtime {
         Some(name) => Some(("--runtime", name.clone())),
         None => environment.var("REPRO_RUNTIME").map(|name| ("REPRO_RUNTIME", name)),
@@ -88,7 +88,7 @@ fn switch(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
 }
 
 /// The first level that says anything counts; there it must be said in one way only.
-fn source_date_epoch(flags: &Flags, environment: &dyn Environment) -> Result<u64> {
+fn source_date_epoch(flags: &Builder, environment: &dyn Environment) -> Result<u64> {
     let levels = [
         (("--source-date-epoch", flags.source_date_epoch.clone()), ("--datetime", flags.datetime.clone())),
         (
@@ -113,11 +113,11 @@ fn source_date_epoch(flags: &Flags, environment: &dyn Environment) -> Result<u64
 }
 
 fn builder(
-    flags: &Flags,
+    flags: &Builder,
     environment: &dyn Environment,
     runtime: &'static Runtime,
     rootless: bool,
-) -> Result<Builder> {
+) -> Result<BuildKit> {
     if let Some(name) = &flags.builder {
         if !runtime.builders {
             return Err(Error::usage(format!("--builder: {} has no builders; leave it out", runtime.name)));
@@ -130,7 +130,7 @@ fn builder(
         let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         return if well_formed {
-            Ok(Builder::Existing(name.clone()))
+            Ok(BuildKit::Existing(name.clone()))
         } else {
             Err(Error::usage(format!("--builder: '{}' is no builder's name", show(name))))
         };
@@ -147,7 +147,7 @@ fn builder(
     }
     let reference = pin.filter(|pin| pin.name == text).map_or(text, |pin| pin.image);
     if is_reference(reference) && (pin.is_some() || reference.contains(['/', ':', '@'])) {
-        return Ok(Builder::Image { reference: reference.to_owned(), pin });
+        return Ok(BuildKit::Image { reference: reference.to_owned(), pin });
     }
     let names = PINS.iter().map(|pin| pin.name).collect::<Vec<_>>().join(", ");
     Err(Error::usage(format!(
@@ -281,7 +281,7 @@ fn is_platform(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.()".contains(c))
 }
 
-fn extra_args(flags: &Flags, runtime: &Runtime) -> Result<Vec<String>> {
+fn extra_args(flags: &Builder, runtime: &Runtime) -> Result<Vec<String>> {
     let mut extra = Vec::new();
     for (option, text) in [("--buildkit-args", &flags.buildkit_args), ("--buildx-args", &flags.buildx_args)] {
         let Some(text) = text.as_ref().filter(|text| !text.is_empty()) else { continue };

@@ -9,15 +9,30 @@ use std::{
 };
 
 use super::{
-    exec::Executor,
+    environment::System,
+    exec::{Executor, Process},
     ignore::{Ignore, exact_line},
     plan::{Dockerfile, Files, plan},
-    request::{BuildRequest, Context},
+    request::{BuildRequest, Builder, Context},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     location::Location,
+    observe::Observer,
 };
+
+impl Builder {
+    /// Builds with the programs of this machine, whose messages go to this process's standard streams. The request that
+    /// is given back says where the image is and what was not asked for.
+    ///
+    /// # Errors
+    /// As [`BuildRequest::resolve`] and [`run`].
+    pub fn build(&self, observer: &dyn Observer) -> Result<BuildRequest> {
+        let request = BuildRequest::resolve(self, &System)?;
+        run(&request, &mut Process { observer, announce: &mut |_| {}, path: None })?;
+        Ok(request)
+    }
+}
 
 /// Carries out `request`; afterwards the image is at its output. A dry executor sees the commands, and nothing is
 /// written.

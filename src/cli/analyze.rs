@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 
 use super::{
-    args::{Global, Judging, Reading, Reporting},
+    args::{Global, Verifying},
     exit::Outcome,
     output,
-    progress::{self, Progress},
+    progress::Progress,
     remote::{self, Expected},
+    stop,
 };
 use crate::{
     digest::Digest,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     inspect::{Also, Inspected, inspect},
     ladder::Rung,
     measure::Workers,
-    report::{self, ListFormat, Listing, Reports, wire},
+    report::{self, ListFormat, Listing, Output, Reports, wire},
 };
 
 /// Show what an image tarball holds, and verify all of it.
@@ -42,43 +43,68 @@ pub(super) struct Args {
     #[arg(long)]
     files: bool,
     #[command(flatten)]
-    reporting: Reporting,
-    #[command(flatten)]
-    judging: Judging,
-    #[command(flatten)]
-    reading: Reading,
+    verifying: Verifying,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::soon();
+    args.verifying.check()?;
     let expected = args.expected_image_digest.as_ref();
-    let expected = expected.map(|expected| expected.resolve(args.reading.platform())).transpose()?;
-    let policy = args.judging.policy(&args.file)?;
-    let reading =
-        policy.as_ref().map_or_else(|| args.reading.clone(), |(policy, _)| args.reading.under(policy));
-    let source = reading.open(&args.file)?;
-    let options = args.judging.options(Vec::new(), policy.as_ref().map(|(policy, _)| policy))?;
-    let mut request = reading.request(options);
+    let platform = args.verifying.reading.platform();
+    let expected = expected.map(|expected| expected.resolve(platform)).transpose()?;
+    let mut outputs = Some(output::outputs(&args.verifying.reporting, global)?);
+    let shown = read(args, global, |inspected, input| {
+        print(args, outputs.take().unwrap_or_default(), expected, inspected, input)
+    });
+    match shown {
+        Ok(printed) => printed,
+        Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
+        Err(error) => Err(unreadable(args, outputs.unwrap_or_default(), error)),
+    }
+}
+
+/// Reads the input and hands over what is known of it.
+fn read<T>(args: &Args, global: &Global, then: impl FnOnce(&Inspected<'_>, wire::Input) -> T) -> Result<T> {
+    let policy = args.verifying.judging.policy(&args.file)?;
+    let (policy, file) = policy.unzip();
+    let (source, mut request) = args.verifying.open(&args.file, policy.as_ref(), Vec::new())?;
     request.also = Also { archive: true, listing: args.files, file_digests: false };
     let (workers, progress) = (Workers::new(global.threads)?, Progress::new(global));
     inspect(&source, &request, &workers, &progress, |inspected| {
         progress.clear();
         let mut input = wire::Input::of(inspected);
-        input.policy = policy.map(|(_, file)| output::shown(&file));
-        print(args, global, expected, inspected, input)
-    })?
+        input.policy = file.map(|file| output::shown(&file));
+        then(inspected, input)
+    })
+}
+
+/// Reports that the input could not be read, wherever a report goes but to people: they are told why by the error.
+fn unreadable(args: &Args, mut outputs: Vec<Output<'_>>, error: Error) -> Error {
+    if is_text(args) {
+        outputs.remove(0);
+    }
+    let input = wire::Input::unreadable(&args.file.to_string_lossy(), &error);
+    let report = || {
+        let mut reports = Reports::begin(wire::Header::new("analyze", 1), outputs)?;
+        reports.input(input)?;
+        reports.end()
+    };
+    report().err().unwrap_or(error)
+}
+
+fn is_text(args: &Args) -> bool {
+    args.verifying.reporting.format.name == "text"
 }
 
 fn print(
     args: &Args,
-    global: &Global,
+    outputs: Vec<Output<'_>>,
     expected: Option<Digest>,
     inspected: &Inspected<'_>,
     input: wire::Input,
 ) -> Result<Outcome> {
     let gate = expected.map(|expected| gate(&input, expected));
-    let text = args.reporting.format.name == "text";
-    let outputs = output::outputs(&args.reporting, global)?;
+    let text = is_text(args);
     if text {
         let reference = report::reference(inspected.graph, inspected.source.outer(), args.show_contents);
         output::stdout(|out| {

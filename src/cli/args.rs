@@ -252,6 +252,37 @@ impl Reporting {
     }
 }
 
+/// Arguments of commands that verify images.
+#[derive(clap::Args, Debug)]
+pub(super) struct Verifying {
+    #[command(flatten)]
+    pub(super) reporting: Reporting,
+    #[command(flatten)]
+    pub(super) judging: Judging,
+    #[command(flatten)]
+    pub(super) reading: Reading,
+}
+
+impl Verifying {
+    /// Says what is wrong with the arguments themselves, before any work is done.
+    pub(super) fn check(&self) -> Result<()> {
+        self.judging.options(Vec::new(), None)?;
+        self.judging.policy(Path::new("-")).map(drop)
+    }
+
+    /// Opens an input, and says what it is to be held to: what the arguments say, on top of its policy.
+    pub(super) fn open(
+        &self,
+        path: &Path,
+        policy: Option<&Policy>,
+        expect: Vec<Digest>,
+    ) -> Result<(Source, Request)> {
+        let reading = policy.map_or_else(|| self.reading.clone(), |policy| self.reading.under(policy));
+        let request = reading.request(self.judging.options(expect, policy)?);
+        Ok((reading.open(path)?, request))
+    }
+}
+
 fn format_parser() -> impl TypedValueParser<Value = &'static Format> {
     let values = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about));
     PossibleValuesParser::new(values).try_map(|name| Format::by_name(&name).ok_or("no format of that name"))

@@ -12,11 +12,11 @@ use super::{
     built::{self, Built},
     diff,
     exit::Outcome,
-    progress,
     remote::{self, Expected},
+    stop,
 };
 use crate::{
-    build::{BuildRequest, Exporter, Flags, PINS, RUNTIMES, System},
+    build::{BuildRequest, Builder, Exporter, PINS, RUNTIMES, System},
     error::Result,
     rules::Level,
 };
@@ -144,10 +144,10 @@ fn buildkit_help() -> String {
 }
 
 impl Args {
-    fn flags(&self) -> Flags {
+    fn flags(&self) -> Builder {
         let (input, image, buildkit) = (&self.input, &self.image, &self.buildkit);
         let record = self.after.record.iter().map(|path| path.to_string_lossy().into_owned());
-        Flags {
+        Builder {
             runtime: buildkit.runtime.clone(),
             datetime: input.datetime.clone(),
             source_date_epoch: input.source_date_epoch.clone(),
@@ -172,7 +172,7 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::gently();
     let after = &args.after;
     let request = BuildRequest::resolve(&args.flags(), &System)?;
     built::announce(&request, global);

@@ -91,7 +91,7 @@ impl Built {
         let (workers, observer) = (Workers::new(global.threads)?, Progress::new(global));
         process(&observer, global, |process| build::run(request, process))?;
         if let Some(level) = level {
-            normalize(request, level, &workers, &observer)?;
+            rewrite(request, level, &workers, &observer)?;
         }
         let verify = verify::Options {
             source_date_epoch: epoch(request),
@@ -173,7 +173,7 @@ impl Built {
 }
 
 /// Runs the image through `normalize`, in place.
-fn normalize(request: &BuildRequest, level: Level, workers: &Workers, observer: &Progress) -> Result<()> {
+fn rewrite(request: &BuildRequest, level: Level, workers: &Workers, observer: &Progress) -> Result<()> {
     let path = format!("{}.normalized", request.output);
     let options = normalize::Options::new(level, epoch(request));
     let source = open(request)?;

@@ -17,6 +17,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "repro-build", &mut script);
+    if args.shell == Shell::Bash {
+        // clap_complete takes the end of the program's own name for its command `build` in one of two places.
+        script =
+            String::from_utf8_lossy(&script).replace("repro__subcmd__build", "repro__build").into_bytes();
+    }
     output::stdout(|out| out.write_all(&script))?;
     Ok(Outcome::Good)
 }

@@ -6,7 +6,8 @@ use super::{
     args::{Global, Reading},
     exit::Outcome,
     output,
-    progress::{self, Progress},
+    progress::Progress,
+    stop,
 };
 use crate::{
     archive::Source,
@@ -90,7 +91,7 @@ fn parse_format(text: &str) -> std::result::Result<&'static DiffFormat, String> 
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::soon();
     let (left, image_left) = open(args, &args.left)?;
     let (right, image_right) = open(args, &args.right)?;
     let (left, right) =

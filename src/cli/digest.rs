@@ -24,6 +24,10 @@ use crate::{
 /// content refers to is not verified (see `verify`). For an image in a registry it is what the tag points to, or with
 /// --platform, that platform's manifest.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  repro-build digest image.tar
+  repro-build digest --rung config image.tar
+  repro-build digest --platform linux/arm64 registry.example.com/app:1")]
 pub(super) struct Args {
     /// Image tarball, layout directory, - for standard input, or an image in a registry
     #[arg(value_name = "FILE|REGISTRY/NAME:TAG")]

@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use super::output;
+use super::{output, stop};
 use crate::{
     error::{Error, ErrorKind},
     report::wire::Summary,
@@ -14,7 +14,7 @@ Exit codes:
   0    verified, the same, nothing to do
   1    findings, differences, a digest that does not match
   2    could not run: usage, I/O, not an image, a tool that is missing
-  130  stopped by Ctrl-C
+  130  stopped by Ctrl-C; 143 by SIGTERM
   `build` passes on the code of docker or podman where they fail";
 
 /// How a command that ran ended.
@@ -60,7 +60,7 @@ pub(super) fn failure(error: &Error) -> ExitCode {
     output::complain(&format!("error: {error}"));
     ExitCode::from(match error.kind {
         ErrorKind::Child(code) => u8::try_from(code).unwrap_or(2),
-        ErrorKind::Interrupted => 130,
+        ErrorKind::Interrupted => stop::code(),
         ErrorKind::Usage
         | ErrorKind::Io
         | ErrorKind::NotAnImage

@@ -6,7 +6,8 @@ use super::{
     args::{Global, Reading},
     exit::Outcome,
     output,
-    progress::{self, Progress},
+    progress::Progress,
+    stop,
 };
 use crate::{
     error::{Error, Result},
@@ -56,7 +57,7 @@ fn parse_format(name: &str) -> std::result::Result<ListFormat, String> {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::soon();
     let source = args.reading.open(&args.file)?;
     let mut request = args.reading.request(Options::default());
     request.also = Also { listing: true, file_digests: args.digest, archive: false };
@@ -71,7 +72,9 @@ fn print(args: &Args, inspected: &Inspected<'_>) -> Result<Outcome> {
     listing.merged = args.merged;
     listing.find = args.find.as_ref().map(globset::Glob::compile_matcher);
     if let Some(number) = args.layer.filter(|number| !listing.has_layer(*number)) {
-        return Err(Error::usage(format!("no layer {number} in the image")).at(inspected.graph.at.clone()));
+        let most = inspected.images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
+        let message = format!("no layer {number} in the image, which has {most}");
+        return Err(Error::usage(message).at(inspected.graph.at.clone()));
     }
     output::stdout(|out| listing.write(args.format, out))?;
     for finding in inspected.verdict.findings.iter().filter(|finding| finding.grade == Grade::Error) {

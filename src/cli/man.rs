@@ -20,8 +20,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let at = Location::new(args.folder.as_os_str().as_encoded_bytes());
+    // The long version is a list, which a page would run together.
+    let command = Cli::command().long_version(env!("CARGO_PKG_VERSION"));
     fs::create_dir_all(&args.folder)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder))
+        .and_then(|()| clap_mangen::generate_to(command, &args.folder))
         .map_err(|e| Error::io(at, "cannot write the manual pages", e))?;
     Ok(Outcome::Good)
 }

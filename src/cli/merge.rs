@@ -31,11 +31,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    if args.reporting.archive_digest() {
-        let message = "the reports do not hold the archives' digests: have each shard write --report sha256sum=FILE \
-                       and put the files together";
-        return Err(Error::usage(message));
-    }
     let open = |path: &PathBuf| {
         let at = Location::new(path.as_os_str().as_encoded_bytes());
         match File::open(path) {
@@ -44,6 +39,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         }
     };
     let mut merge = Merge::new(args.files.iter().map(open).collect::<Result<_>>()?)?;
+    if args.reporting.archive_digest() && !merge.header().archive_digests {
+        let message =
+            "the reports do not hold the archives' own digests: run each shard with --archive-digests";
+        return Err(Error::usage(message));
+    }
     let outputs = output::outputs(&args.reporting, global)?;
     let mut reports = Reports::begin(merge.header().clone(), outputs)?;
     merge.inputs(|input| reports.input(input))?;

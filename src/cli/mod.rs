@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod rebuild;
 mod remote;
+mod stop;
 mod verify;
 mod version;
 
@@ -58,30 +59,20 @@ struct Cli {
     command: Command,
 }
 
+// What each is for is said where its arguments are.
 #[derive(Subcommand)]
 enum Command {
-    /// Show what an image tarball holds, and verify all of it
     Analyze(analyze::Args),
-    /// Verify image tarballs: every digest, size, layer and document
     Verify(verify::Args),
-    /// List the files of an image's layers
     Ls(ls::Args),
-    /// Say why two images differ, and what would make them equal
     Diff(diff::Args),
-    /// Write an image tarball anew, so that equal builds are equal bytes
     Normalize(normalize::Args),
-    /// Print one digest of an image
     Digest(digest::Args),
-    /// Build an image reproducibly with BuildKit, and verify what comes out
     Build(Box<build::Args>),
-    /// Build again what a build record says, and compare the digest
     Rebuild(rebuild::Args),
-    /// Put the reports of several machines together
     Merge(merge::Args),
-    /// Print a completion script for a shell
     #[command(hide = true)]
     Completions(completions::Args),
-    /// Write manual pages
     #[command(hide = true)]
     Man(man::Args),
 }

@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, ValueEnum};
-use serde::Serialize;
-
 use super::{
     args::{Global, Reading},
     exit::Outcome,
     output,
-    progress::{self, Progress},
+    progress::Progress,
+    stop,
 };
 use crate::{
     archive::Source,
@@ -18,9 +16,11 @@ use crate::{
     inspect::inspect,
     measure::Workers,
     normalize::{self, Attestations, Base, Layout, Options},
+    report::wire_normalize::NormalizeReport,
     rules::{Active, Level, RULES},
     verify,
 };
+use clap::{ArgAction, ValueEnum};
 
 /// Write an image tarball anew, so that builds that differ only in time, machine or tool become the same bytes.
 ///
@@ -151,7 +151,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     if args.reading.narrows() {
         return Err(Error::usage("normalize works on whole archives: --image and --platform do not apply"));
     }
-    progress::stop_on_interrupt();
+    stop::soon();
     let workers = Workers::new(global.threads)?;
     let progress = Progress::new(global);
     let options = options(args, &workers, &progress)?;
@@ -164,7 +164,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         }
         None => normalize::normalize(&source, &options, &workers, &progress, &mut std::io::sink())?,
     };
-    print(args, global, &outcome)?;
+    print(args, global, input, &outcome)?;
     Ok(if args.check && outcome.changed { Outcome::Bad } else { Outcome::Good })
 }
 
@@ -222,39 +222,16 @@ fn base(text: &str, args: &Args, workers: &Workers, progress: &Progress) -> Resu
     inspect(&source, &args.reading.request(verify::Options::default()), workers, progress, Base::of)?
 }
 
-fn print(args: &Args, global: &Global, outcome: &normalize::Outcome) -> Result<()> {
+fn print(args: &Args, global: &Global, input: &Path, outcome: &normalize::Outcome) -> Result<()> {
     output::stdout(|out| match args.format {
         FormatChoice::Text if global.verbosity() < 0 => Ok(()),
         FormatChoice::Text => outcome.write(out),
         FormatChoice::Json => {
-            let report = Report {
-                schema: "repro-build.normalize/1",
-                version: env!("CARGO_PKG_VERSION"),
-                command: "normalize",
-                input: args.input.as_ref().map(|path| escaped(path)),
-                output: args.output.as_ref().map(|path| escaped(path)),
-                outcome,
-            };
+            let report = NormalizeReport::new(input, args.output.as_deref(), outcome);
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)
         }
     })
-}
-
-fn escaped(path: &Path) -> String {
-    crate::escape::escape(path.as_os_str().as_encoded_bytes()).into_owned()
-}
-
-/// The report as JSON.
-#[derive(Serialize)]
-struct Report<'r> {
-    schema: &'static str,
-    version: &'static str,
-    command: &'static str,
-    input: Option<String>,
-    output: Option<String>,
-    #[serde(flatten)]
-    outcome: &'r normalize::Outcome,
 }
 
 fn list_rules(format: FormatChoice) -> Result<()> {

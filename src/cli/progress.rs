@@ -1,20 +1,22 @@
-//! Progress on standard error: the library's events as bars or plain lines; and being stopped.
+//! Progress on standard error: the library's events as bars or plain lines.
 
 use std::{
     collections::HashMap,
     io::{IsTerminal as _, stderr},
     sync::{
-        Arc, LazyLock, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Mutex,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::{
     args::{Global, ProgressChoice},
-    output,
+    output, stop,
 };
 use crate::observe::{Event, Observer};
 
@@ -22,31 +24,6 @@ use crate::observe::{Event, Observer};
 const WORTH_A_BAR: u64 = 8 << 20;
 /// How often plain progress says something.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
-/// How long work that was asked to stop has for it: work that looks for the request does so many times a second, and
-/// what does not look, such as a read that blocks, is not waited for.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Set by the first Ctrl-C.
-static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-
-/// Makes Ctrl-C ask running work to stop; soon afterwards, or at a second Ctrl-C, the program ends all the same.
-pub(super) fn stop_on_interrupt() {
-    #[cfg(unix)]
-    {
-        use signal_hook::{consts::SIGINT, flag};
-        // In this order: the first signal finds the flag down, and only then raises it.
-        let _ = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&STOP));
-        let _ = flag::register(SIGINT, Arc::clone(&STOP));
-        std::thread::spawn(|| {
-            while !STOP.load(Ordering::Relaxed) {
-                std::thread::sleep(PATIENCE / 10);
-            }
-            std::thread::sleep(PATIENCE);
-            signal_hook::low_level::exit(130);
-        });
-    }
-}
-
 /// Shows what the library does. What is on the screen is cleared when this is dropped.
 pub(super) struct Progress {
     show: Show,
@@ -69,7 +46,10 @@ impl Progress {
                 Show::Lines { read: AtomicU64::new(0), began: now, last: Mutex::new(now) }
             }
             ProgressChoice::Auto if stderr().is_terminal() => {
-                Show::Bars { all: MultiProgress::new(), total: None, bars: Mutex::default() }
+                let all = MultiProgress::new();
+                let screen = all.clone();
+                stop::before_end(move || wipe(&screen));
+                Show::Bars { all, total: None, bars: Mutex::default() }
             }
             ProgressChoice::Auto | ProgressChoice::None => Show::Nothing,
         };
@@ -83,8 +63,10 @@ impl Progress {
             && inputs > 1
         {
             let bar =
-                ProgressBar::new(self.inputs).with_style(style("{wide_bar} {pos}/{len} inputs {eta:>5}"));
-            *total = Some(all.add(bar));
+                ProgressBar::new(self.inputs).with_style(style("{wide_bar} {pos}/{len} inputs {left:>5}"));
+            let bar = all.add(bar);
+            bar.tick();
+            *total = Some(bar);
         }
         self
     }
@@ -124,15 +106,17 @@ impl Progress {
     /// Clears the screen: there is nothing more to watch.
     pub(super) fn clear(&self) {
         if let Show::Bars { all, .. } = &self.show {
-            let _ = all.clear();
+            wipe(all);
         }
     }
 
     fn event(&self, input: usize, event: Event<'_>) {
         match (&self.show, event) {
+            (_, Event::Temporary { path }) => stop::remember(path),
             (Show::Nothing, _) => {}
             (Show::Bars { all, bars, .. }, Event::Begin { id, name, bytes }) if bytes >= WORTH_A_BAR => {
-                let style = style("{wide_msg} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>5}");
+                let style =
+                    style("{wide_msg} {bar:8} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {left:>4}");
                 let bar = ProgressBar::new(bytes).with_style(style).with_message(name.to_owned());
                 if let Ok(mut bars) = bars.lock() {
                     bars.insert((input, id), all.insert(0, bar));
@@ -168,8 +152,20 @@ impl Progress {
     }
 }
 
+/// Clears the bars for good: one that ends later would be drawn again.
+fn wipe(all: &MultiProgress) {
+    let _ = all.clear();
+    all.set_draw_target(ProgressDrawTarget::hidden());
+}
+
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Of what has not moved yet, nobody knows how long it takes.
+    style.with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        if state.pos() > 0 {
+            let _ = write!(out, "{:#}", HumanDuration(state.eta()));
+        }
+    })
 }
 
 impl Drop for Progress {
@@ -184,7 +180,11 @@ impl Observer for Progress {
     }
 
     fn cancelled(&self) -> bool {
-        STOP.load(Ordering::Relaxed)
+        stop::asked()
+    }
+
+    fn insists(&self) -> bool {
+        stop::insisted()
     }
 }
 
@@ -201,5 +201,9 @@ impl Observer for OfInput<'_> {
 
     fn cancelled(&self) -> bool {
         self.progress.cancelled()
+    }
+
+    fn insists(&self) -> bool {
+        self.progress.insists()
     }
 }

@@ -8,10 +8,10 @@ use super::{
     built::{self, Built},
     diff::parse_level,
     exit::Outcome,
-    output, progress,
+    output, stop,
 };
 use crate::{
-    build::{BuildRecord, BuildRequest, Flags, RecordOnly},
+    build::{BuildRecord, BuildRequest, Builder, RecordOnly},
     error::{Error, Result},
     location::Location,
 };
@@ -22,6 +22,10 @@ use crate::{
 /// another one, what differs is listed, the build context first. A record names the BuildKit image that is run and may
 /// hand it any argument: rebuild only what you would build.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  repro-build build --sde 0 --record record.json .
+  repro-build rebuild record.json .
+  repro-build rebuild --dry record.json .")]
 pub(super) struct Args {
     /// What `build --record` wrote
     #[arg(value_name = "FILE.json")]
@@ -44,7 +48,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
+    stop::gently();
     let at = Location::new(args.record.as_os_str().as_encoded_bytes());
     let json =
         std::fs::read(&args.record).map_err(|e| Error::io(at.clone(), "cannot read the build record", e))?;
@@ -72,9 +76,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 }
 
 impl Args {
-    fn flags(&self, recorded: &BuildRecord) -> Result<Flags> {
+    fn flags(&self, recorded: &BuildRecord) -> Result<Builder> {
         let flags = recorded.flags(&self.context)?;
-        Ok(Flags {
+        Ok(Builder {
             runtime: self.runtime.clone().or(flags.runtime),
             file: self.file.clone().or(flags.file),
             output: Some(self.output.clone()),

@@ -2,17 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Mutex, PoisonError},
 };
 
 use super::{
-    args::{Global, Judging, Reading, Reporting},
+    args::{Global, Verifying},
     exit::Outcome,
     inputs::{Inputs, Task},
     output,
-    progress::{self, Progress},
+    progress::Progress,
     remote::{self, Expected},
+    stop,
 };
 use crate::{
     digest::Digest,
@@ -45,27 +45,28 @@ pub(super) struct Args {
     /// A digest, or an image in a registry, that must be on some rung of the image's ladder; may be repeated
     #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
     expect: Vec<Expected>,
+    /// Report the digest of each input file itself, which format sha256sum needs, when `merge` writes it too
+    #[arg(long)]
+    archive_digests: bool,
     /// Stop at the first input that fails
     #[arg(long)]
     fail_fast: bool,
     #[command(flatten)]
-    reporting: Reporting,
-    #[command(flatten)]
-    judging: Judging,
-    #[command(flatten)]
-    reading: Reading,
+    verifying: Verifying,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    progress::stop_on_interrupt();
-    // What is wrong with the arguments is said before any work is done.
-    args.judging.options(Vec::new(), None)?;
-    args.judging.policy(Path::new("-"))?;
-    let platform = args.reading.platform();
+    stop::soon();
+    let Verifying { reporting, reading, .. } = &args.verifying;
+    args.verifying.check()?;
+    let platform = reading.platform();
     let expect = args.expect.iter().map(|expected| expected.resolve(platform)).collect::<Result<Vec<_>>>()?;
-    let outputs = output::outputs(&args.reporting, global)?;
-    let (tasks, header) = args.inputs.tasks("verify", &args.reading)?;
-    let (workers, progress) = (Workers::new(global.threads)?, Progress::new(global).of_inputs(tasks.len()));
+    let outputs = output::outputs(reporting, global)?;
+    let (tasks, header) = args.inputs.tasks("verify", reading)?;
+    let archive_digests = args.archive_digests || reporting.archive_digest();
+    let header = wire::Header { archive_digests, ..header };
+    let (workers, progress) =
+        (Workers::new(global.threads)?.remembering(), Progress::new(global).of_inputs(tasks.len()));
     let line = Mutex::new(Line {
         reports: Reports::begin(header, outputs)?,
         next: 0,
@@ -73,8 +74,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         ended: Ok(()),
         stopped: false,
     });
-    let run = Run { args, expect: &expect, workers: &workers };
-    workers.map(&tasks, |i, task| {
+    let run = Run { args, expect: &expect, archive_digests, workers: &workers };
+    workers.map(&order(&tasks), |_, (i, task)| {
+        let i = *i;
         if line.lock().unwrap_or_else(PoisonError::into_inner).stopped {
             return;
         }
@@ -87,6 +89,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let line = line.into_inner().unwrap_or_else(PoisonError::into_inner);
     line.ended?;
     Ok(Outcome::of(&line.reports.end()?))
+}
+
+/// Archives up to this size are begun in the order they were given in.
+const USUAL: u64 = 64 << 20;
+
+/// In which order the inputs are begun: large ones first, so that none of them is what all wait for in the end.
+fn order(tasks: &[Task]) -> Vec<(usize, &Task)> {
+    let mut order: Vec<(usize, &Task)> = tasks.iter().enumerate().collect();
+    let size = |task: &Task| std::fs::metadata(&task.path).map_or(0, |meta| meta.len());
+    order.sort_by_cached_key(|(_, task)| std::cmp::Reverse(size(task).max(USUAL)));
+    order
 }
 
 /// Results on their way into the reports: each waits until all before it are there.
@@ -114,13 +127,14 @@ impl Line<'_> {
 struct Run<'r> {
     args: &'r Args,
     expect: &'r [Digest],
+    archive_digests: bool,
     workers: &'r Workers,
 }
 
 impl Run<'_> {
     /// Verifies one input. Only being stopped ends the whole run.
     fn one(&self, task: &Task, observer: &dyn Observer) -> Result<wire::Input> {
-        let policy = self.args.judging.policy(&task.path);
+        let policy = self.args.verifying.judging.policy(&task.path);
         let file = policy.as_ref().ok().and_then(|policy| Some(output::shown(&policy.as_ref()?.1)));
         let judged = policy.and_then(|policy| self.judge(task, policy.map(|(policy, _)| policy), observer));
         let mut input = match judged {
@@ -133,12 +147,35 @@ impl Run<'_> {
     }
 
     fn judge(&self, task: &Task, policy: Option<Policy>, observer: &dyn Observer) -> Result<wire::Input> {
-        let Args { reading, judging, reporting, .. } = self.args;
-        let reading = policy.as_ref().map_or_else(|| reading.clone(), |policy| reading.under(policy));
         let expect = self.expect.iter().copied().chain(task.sum).collect();
-        let mut request = reading.request(judging.options(expect, policy.as_ref())?);
-        request.also.archive = reporting.archive_digest();
-        let source = reading.open(&task.path)?;
+        let (source, mut request) = self.args.verifying.open(&task.path, policy.as_ref(), expect)?;
+        request.also.archive = self.archive_digests;
         inspect(&source, &request, self.workers, observer, wire::Input::of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_large_inputs_are_begun_before_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let sizes = [3, 1, USUAL - 1, USUAL + 1, 2, 40 * USUAL, 7];
+        let task = |(position, size): (usize, u64)| {
+            let path = folder.path().join(position.to_string());
+            std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+            Task { position, path, sum: None }
+        };
+        let mut tasks: Vec<Task> = (1..).zip(sizes).map(task).collect();
+        tasks.push(Task { position: 8, path: "-".into(), sum: None });
+        let begun: Vec<usize> = order(&tasks)
+            .iter()
+            .map(|(i, task)| {
+                assert_eq!(i + 1, task.position);
+                task.position
+            })
+            .collect();
+        assert_eq!(begun, [6, 4, 1, 2, 3, 5, 7, 8]);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use crate::build::{DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, PINS, Pin};
+
 /// The deflate encoder, pinned in Cargo.toml, since `normalize` promises its bytes.
 const DEFLATE: &str = "0.6.8";
 
@@ -9,13 +11,24 @@ const DEFLATE: &str = "0.6.8";
 pub(super) fn long() -> &'static str {
     static LONG: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "{}\ngzip: zlib-rs {DEFLATE}\nzstd: libzstd {}\nreport: {}",
+            "{}\ngzip:     zlib-rs {DEFLATE}\nzstd:     libzstd {}\nreport:   {}\n{}",
             env!("CARGO_PKG_VERSION"),
             zstd::zstd_safe::version_string(),
-            crate::report::wire::SCHEMA
+            crate::report::wire::SCHEMA,
+            PINS.iter().map(pin).collect::<Vec<_>>().join("\n"),
         )
     });
     &LONG
+}
+
+/// A BuildKit image that `build` knows, and whether it is what `build` takes by itself.
+fn pin(pin: &Pin) -> String {
+    let default = match pin {
+        _ if pin == DEFAULT_PIN => " (default)",
+        _ if pin == DEFAULT_ROOTLESS_PIN => " (default with --rootless)",
+        _ => "",
+    };
+    format!("buildkit: {}{default}", pin.image)
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) struct Side<'s> {
 
 impl Side<'_> {
     fn facts(&self, blob: Option<BlobId>) -> Option<&LayerFacts> {
-        self.facts.blobs.get(&blob?)?.layer.as_ref()
+        self.facts.blobs.get(&blob?)?.layer.as_deref()
     }
 
     /// The diff_id of a layer: as measured, else as the configuration has it.

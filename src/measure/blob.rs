@@ -2,6 +2,8 @@
 //!
 //! Says what the stages of the [`pipeline`] are; which of them run side by side is not known here.
 
+use std::sync::Arc;
+
 use super::{
     BlobFacts, LayerFacts, LayerFault, Needs, Workers,
     layer::LayerReader,
@@ -90,9 +92,9 @@ pub(super) fn measure(blob: &[u8], wanted: &Wanted<'_>, workers: &Workers, watch
     digests.extend(
         diff_ids.iter().map(|id| id.0).filter(|id| !decoded && wanted.digests.contains(&id.algorithm())),
     );
-    let layer = members.map(|members| LayerFacts {
-        fingerprint: codec::fingerprint(blob),
-        ..members.finish(compression, frames, fault, diff_ids)
+    let layer = members.map(|members| {
+        let facts = members.finish(compression, frames, fault, diff_ids);
+        Arc::new(LayerFacts { fingerprint: codec::fingerprint(blob), ..facts })
     });
     BlobFacts { size: blob.len() as u64, digests, layer }
 }

@@ -1,6 +1,6 @@
 //! What was measured. Plain values: `verify`, `diff` and the listings are functions of them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     archive::EntryId,
@@ -28,14 +28,20 @@ pub struct BlobFacts {
     pub size: u64,
     /// One digest for each algorithm that some descriptor uses.
     pub digests: Vec<Digest>,
-    /// What it holds, if it was opened as a layer.
-    pub layer: Option<LayerFacts>,
+    /// What it holds, if it was opened as a layer. Blobs of the same bytes share it.
+    pub layer: Option<Arc<LayerFacts>>,
 }
 
 impl BlobFacts {
     /// The digest by an algorithm.
     pub fn digest(&self, algorithm: Algorithm) -> Option<Digest> {
         self.digests.iter().copied().find(|digest| digest.algorithm() == algorithm)
+    }
+
+    /// The same with the digests of these algorithms only.
+    pub(super) fn only(mut self, algorithms: &[Algorithm]) -> BlobFacts {
+        self.digests.retain(|digest| algorithms.contains(&digest.algorithm()));
+        self
     }
 }
 
@@ -72,6 +78,23 @@ impl LayerFacts {
     /// The diff_id by an algorithm.
     pub fn diff_id(&self, algorithm: Algorithm) -> Option<DiffId> {
         self.diff_ids.iter().copied().find(|id| id.0.algorithm() == algorithm)
+    }
+
+    /// About how many bytes of memory they take.
+    pub(super) fn footprint(&self) -> usize {
+        let records = |member: &Member| -> usize {
+            let heads = member.records.len() * size_of::<crate::tar::Record>();
+            heads + member.records.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        };
+        let listed = |ListedMember { member, .. }: &ListedMember| {
+            let names = [&member.name, &member.link, &member.uname, &member.gname].map(Vec::len);
+            let sparse = member.sparse.as_ref().map_or(0, |map| map.len() * size_of::<(u64, u64)>());
+            size_of::<ListedMember>() + names.iter().sum::<usize>() + records(member) + sparse
+        };
+        let odd = |anomaly: &Anomaly| size_of::<Anomaly>() + anomaly.name.len() + anomaly.detail.len();
+        size_of::<LayerFacts>()
+            + self.members.iter().map(listed).sum::<usize>()
+            + self.anomalies.iter().map(odd).sum::<usize>()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod blob;
 mod facts;
+mod known;
 mod layer;
 mod pipeline;
 mod plan;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What the caller wants to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Needs {
     /// Digests of blobs.
     pub digests: bool,

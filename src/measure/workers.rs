@@ -1,14 +1,18 @@
-//! The threads: one pool for a whole run, whatever is measured in it.
+//! The threads: one pool for a whole run, whatever is measured in it; and what the run remembers.
 
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
+use super::known::Known;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A pool of threads. Work inside work shares it: inputs, their blobs, and stages of blobs all run on the same threads.
-pub struct Workers(rayon::ThreadPool);
+pub struct Workers {
+    pool: rayon::ThreadPool,
+    known: Option<Known>,
+}
 
 impl Workers {
     /// A pool of `threads` threads; 0 takes as many as the machine grants this process.
@@ -17,12 +21,25 @@ impl Workers {
     /// [`ErrorKind::Io`] if the system gives no threads.
     pub fn new(threads: usize) -> Result<Workers> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.map(Workers).map_err(|e| Error::new(ErrorKind::Io, format!("cannot start threads: {e}")))
+        let pool = pool.map_err(|e| Error::new(ErrorKind::Io, format!("cannot start threads: {e}")))?;
+        Ok(Workers { pool, known: None })
+    }
+
+    /// The same, remembering from one input to the next what compressed layers hold: a layer that occurs in many inputs
+    /// is hashed in each, and decoded once (or, where several threads come upon it at the same moment, once by each of
+    /// them). Takes at most some 32 MiB.
+    pub fn remembering(self) -> Workers {
+        Workers { known: Some(Known::default()), ..self }
+    }
+
+    /// What is remembered from one input to the next.
+    pub(super) fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
     }
 
     /// How many threads there are.
     pub fn threads(&self) -> usize {
-        self.0.current_num_threads()
+        self.pool.current_num_threads()
     }
 
     /// Calls `work` for every item, with its position, and gives the results in the order of the items. Items are
@@ -47,7 +64,7 @@ impl Workers {
     /// `most` in all. Where no other thread comes, one must be enough: `work` may wait only for what another thread is
     /// doing within it.
     pub(super) fn together(&self, most: usize, work: impl Fn() + Sync) {
-        self.0.scope(|scope| {
+        self.pool.scope(|scope| {
             for _ in 1..most.min(self.threads()) {
                 scope.spawn(|_| work());
             }

@@ -153,7 +153,7 @@ impl Job<'_, '_> {
     fn fate(&self, id: u64, blob: BlobId, bytes: &[u8]) -> Result<(Fate, Option<String>)> {
         let facts = self.facts.blobs.get(&blob);
         let mut digests = facts.map(|facts| facts.digests.clone()).unwrap_or_default();
-        let layer = facts.and_then(|facts| facts.layer.as_ref());
+        let layer = facts.and_then(|facts| facts.layer.as_deref());
         let diff_ids = layer.map(|layer| layer.diff_ids.clone()).unwrap_or_default();
         if !digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256) {
             digests.push(Digest::of(Algorithm::Sha256, bytes));

@@ -11,6 +11,7 @@ use crate::{digest::Digest, ladder::Rung, rules::Level};
 
 /// What one rule changed in one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// The rule's id.
     pub rule: &'static str,
@@ -22,6 +23,7 @@ pub struct Change {
 
 /// A digest that became another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Moved {
     /// What has the digest.
     pub rung: Rung,
@@ -33,6 +35,7 @@ pub struct Moved {
 
 /// What a normalisation did.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The level.
     pub level: Level,

@@ -18,7 +18,7 @@ use crate::{
     inspect::{self, Request},
     location::Location,
     measure::Workers,
-    observe::Observer,
+    observe::{Event, Observer},
 };
 
 /// Ends the names of temporary files.
@@ -52,6 +52,7 @@ pub fn to_file(
     let place = Place::of(path).ok_or_else(|| Error::usage("the output has no file name").at(at.clone()))?;
     place.remove_litter();
     let mut temporary = place.create().map_err(io("cannot create a file beside"))?;
+    observer.event(Event::Temporary { path: temporary.path() });
     let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
     let mut outcome = normalize(source, options, workers, observer, &mut writer)?;
     writer.flush().map_err(io("cannot write"))?;

@@ -70,27 +70,46 @@ struct Line<'l> {
     listed: &'l ListedMember,
 }
 
+/// One file of a layer, or of the file system that the layers make together.
 #[derive(Serialize)]
-struct Record<'r> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ListedFile"))]
+pub(super) struct Record<'r> {
+    /// The image, counted from 1.
     image: usize,
+    /// The layer it comes from, counted from 1.
     layer: usize,
+    /// The name as it stands in the layer.
     name: String,
+    /// `file`, `hardlink`, `symlink`, `char`, `block`, `directory`, `fifo` or `other`.
     kind: &'static str,
+    /// Permission bits in octal.
     mode: String,
+    /// Owner.
     uid: i64,
+    /// Group.
     gid: i64,
+    /// Owner's name.
     uname: String,
+    /// Group's name.
     gname: String,
+    /// Bytes of content.
     size: u64,
+    /// Time of last modification: seconds since the epoch.
     mtime: f64,
+    /// The link's target.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
+    /// Major and minor number of a device.
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<(i64, i64)>,
+    /// What it removes: `path`, or with `opaque` all that lies in its folder; `metadata` removes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     whiteout: Option<&'static str>,
+    /// Extended attributes: name and value.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     xattrs: Vec<(String, String)>,
+    /// SHA-256 of the content, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'r Digest>,
 }
@@ -158,7 +177,7 @@ impl<'l> Listing<'l> {
     }
 
     fn members(&self, layer: &crate::image::Layer) -> &'l [ListedMember] {
-        let facts = layer.blob.and_then(|blob| self.inspected.facts.blobs.get(&blob)?.layer.as_ref());
+        let facts = layer.blob.and_then(|blob| self.inspected.facts.blobs.get(&blob)?.layer.as_deref());
         facts.map(|facts| facts.members.as_slice()).unwrap_or_default()
     }
 

@@ -110,7 +110,8 @@ fn fits(first: &Header, other: &Header) -> std::result::Result<(), &'static str>
     same(first.version == other.version, "made by another version")?;
     same(first.command == other.command, "made by another command")?;
     same(count(first) == count(other), "shared out among another number of shards")?;
-    same(first.list == other.list, "a shard of another list of inputs")
+    same(first.list == other.list, "a shard of another list of inputs")?;
+    same(first.archive_digests == other.archive_digests, "the other shards differ in --archive-digests")
 }
 
 impl<R: BufRead + Seek> Part<R> {
@@ -148,9 +149,12 @@ impl<R: BufRead + Seek> Part<R> {
         if self.next()?.is_some() {
             return Err(self.wrong("goes on after the footer"));
         }
-        if footer != summary || summary.inputs != header.inputs {
+        if summary.inputs != header.inputs {
             let message = format!("unfinished: {} of {} inputs", summary.inputs, header.inputs);
             return Err(self.wrong(message));
+        }
+        if footer != summary {
+            return Err(self.wrong("its footer does not count its records"));
         }
         self.reader.seek(SeekFrom::Start(0)).map_err(|e| self.cannot_read(e))?;
         self.line = 0;
@@ -168,7 +172,11 @@ impl<R: BufRead + Seek> Part<R> {
             return Err(self.wrong(format!("line {} is not as this program writes it", self.line)));
         }
         serde_json::from_str(&text).map(Some).map_err(|e| {
-            let what = if text.ends_with('\n') { "no record" } else { "unfinished: cut off" };
+            let what = match self.line {
+                1 => "no report (want what verify --format ndjson wrote)",
+                _ if text.ends_with('\n') => "no record",
+                _ => "unfinished: cut off",
+            };
             self.wrong(format!("{what} in line {}: {}", self.line, escape(e.to_string().as_bytes())))
         })
     }

@@ -23,6 +23,7 @@ mod table;
 mod text;
 pub mod wire;
 pub mod wire_diff;
+pub mod wire_normalize;
 
 pub use diff_format::{DIFF_FORMATS, DiffFormat};
 pub use format::{FORMATS, Form, Format, Output, Reports, Stream, Style};

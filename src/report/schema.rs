@@ -2,18 +2,38 @@
 
 use std::borrow::Cow;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
-use super::wire::{Line, Report};
-use crate::digest::{ChainId, DiffId, Digest};
+use super::{
+    listing::Record,
+    wire::{Line, Report},
+    wire_diff::DiffReport,
+    wire_normalize::NormalizeReport,
+};
+use crate::{
+    build::BuildRecord,
+    digest::{ChainId, DiffId, Digest},
+};
 
-/// What `--format json` writes, or one line of what `--format ndjson` writes.
+/// What any command writes as JSON, or one line of what it writes as newline-delimited JSON.
 #[derive(JsonSchema)]
 #[schemars(untagged, title = "repro-build report", rename = "repro-build.report/1")]
 #[expect(dead_code, reason = "only its schema is wanted")]
 enum Document {
+    /// `analyze`, `verify` and `merge`, `--format json`.
     Report(Report),
+    /// `analyze`, `verify` and `merge`, `--format ndjson`, one line.
     Line(Line),
+    /// `diff --format json`.
+    Diff(DiffReport),
+    /// `normalize --format json`.
+    Normalize(NormalizeReport<'static>),
+    /// `ls --format json`.
+    Listing(Vec<Record<'static>>),
+    /// `ls --format ndjson`, one line.
+    Listed(Record<'static>),
+    /// `build --record`.
+    Build(BuildRecord),
 }
 
 macro_rules! digest_schema {
@@ -42,7 +62,8 @@ digest_schema! {
 
 #[test]
 fn the_published_schema_is_that_of_the_types() {
-    let schema = schema_for!(Document);
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let schema = settings.into_generator().into_root_schema_for::<Document>();
     let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report-schema.json");
     if std::env::var_os("REPRO_BLESS").is_some_and(|value| value == "1") {

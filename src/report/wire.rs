@@ -60,6 +60,9 @@ pub struct Header {
     /// SHA-256 over the names of all inputs of the larger run: shards of one run agree in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Digest>,
+    /// Whether the digests of the input files themselves are reported (directories have none).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archive_digests: bool,
 }
 
 /// One line of a newline-delimited report: a header, the inputs, a footer.
@@ -213,7 +216,15 @@ impl Header {
     /// The header of a run of `command` over that many inputs.
     pub fn new(command: &'static str, inputs: usize) -> Header {
         let (schema, version) = (SCHEMA.into(), env!("CARGO_PKG_VERSION").into());
-        Header { schema, version, command: command.into(), inputs, shard: None, list: None }
+        Header {
+            schema,
+            version,
+            command: command.into(),
+            inputs,
+            shard: None,
+            list: None,
+            archive_digests: false,
+        }
     }
 }
 
@@ -349,7 +360,7 @@ impl LayerRecord {
 
     fn of(inspected: &Inspected<'_>, layer: &Layer, expected: Option<DiffId>) -> LayerRecord {
         let blob = layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob));
-        let facts = blob.and_then(|blob| blob.layer.as_ref());
+        let facts = blob.and_then(|blob| blob.layer.as_deref());
         let measured = layer.digest.and_then(|digest| blob?.digest(digest.algorithm()));
         let diff_id = facts.and_then(|facts| {
             expected.and_then(|id| facts.diff_id(id.0.algorithm())).or(facts.diff_ids.first().copied())

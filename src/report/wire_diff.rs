@@ -12,6 +12,7 @@ use crate::{
 
 /// A whole diff.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiffReport {
     /// The schema's version.
     pub schema: &'static str,
@@ -40,6 +41,7 @@ pub struct DiffReport {
 
 /// What `normalize` needs to make both sides the same.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RemedyRecord {
     /// The least level.
     pub level: &'static str,
@@ -51,6 +53,7 @@ pub struct RemedyRecord {
 
 /// One input.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SubjectRecord {
     /// The name it was given by.
     pub name: String,
@@ -62,6 +65,7 @@ pub struct SubjectRecord {
 
 /// How many differences of one cause there are.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CauseRecord {
     /// The cause.
     pub cause: &'static str,
@@ -76,6 +80,7 @@ pub struct CauseRecord {
 
 /// One difference.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeRecord {
     /// What it comes from.
     pub cause: &'static str,
@@ -92,6 +97,7 @@ pub struct ChangeRecord {
 
 /// A known reason and its remedy.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HintRecord {
     /// Why it differs.
     pub why: &'static str,
@@ -101,6 +107,7 @@ pub struct HintRecord {
 
 /// Differences of one document.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DocumentRecord {
     /// `index.json`, `index`, `manifest.json`, `manifest` or `config`.
     pub document: &'static str,
@@ -110,6 +117,7 @@ pub struct DocumentRecord {
 
 /// One image on one side.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ImageSideRecord {
     /// Its names.
     pub names: Vec<String>,
@@ -121,6 +129,7 @@ pub struct ImageSideRecord {
 
 /// One pair of images, or one image that stands alone.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ImageDiffRecord {
     /// On the left.
     pub left: Option<ImageSideRecord>,
@@ -143,6 +152,7 @@ pub struct ImageDiffRecord {
 
 /// One rung of both ladders.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RungRecord {
     /// Which.
     pub rung: Rung,
@@ -162,6 +172,7 @@ pub struct RungRecord {
 
 /// One pair of layers, or one layer that stands alone.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LayerDiffRecord {
     /// Position on the left, counted from 1.
     pub left: Option<usize>,
@@ -190,6 +201,7 @@ pub struct LayerDiffRecord {
 
 /// One differing entry.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EntryRecord {
     /// Its path.
     pub path: String,
@@ -205,6 +217,7 @@ pub struct EntryRecord {
 
 /// How the contents of two files differ.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContentRecord {
     /// Offset of the first byte that differs; `None` if it lies behind what was looked at.
     pub first_difference: Option<u64>,

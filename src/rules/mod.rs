@@ -17,6 +17,7 @@ pub use table::RULES;
 
 /// How much is normalised. Each level does all that the ones before it do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The outer archive only: no digest changes.

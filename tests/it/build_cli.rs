@@ -177,6 +177,28 @@ fn ctrl_c_ends_the_runtime_and_leaves_nothing() {
     }
 }
 
+/// A runtime that does not listen is waited for, until the user insists.
+#[test]
+fn a_second_ctrl_c_is_not_gentle() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let fake = tiny("deaf");
+    let mut command = program(&fake, &["build", "--sde=0", "--runtime", "docker", "../context"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !fake.path("started").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "the program ended");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    // Longer than a command that only reads is given.
+    thread::sleep(Duration::from_millis(900));
+    assert_eq!(child.try_wait().unwrap(), None, "the program did not wait for the runtime");
+    kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    ends(&output, 143);
+    assert!(fake.outputs().is_empty(), "{:?}", fake.outputs());
+}
+
 #[test]
 fn a_record_leads_to_the_same_image_or_says_what_differs() {
     for runtime in RUNTIMES {
@@ -198,6 +220,7 @@ fn a_record_leads_to_the_same_image_or_says_what_differs() {
         ends(&recorded, 0);
         let json: serde_json::Value =
             serde_json::from_slice(&fs::read(fake.path("record.json")).unwrap()).unwrap();
+        crate::reports::assert_published("BuildRecord", &json, "tool");
         assert_eq!(json["digest"], TINY);
         assert_eq!(json["build_args"], serde_json::json!(["A=1, 2", "B=from outside"]));
         let first = build_command(&fake);

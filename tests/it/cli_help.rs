@@ -20,10 +20,12 @@ fn help_tells_exit_codes_and_gives_examples() {
         assert!(help.contains(needed), "{needed}");
     }
     assert!(commands().len() >= 4, "{:?}", commands());
-    for command in ["analyze", "verify", "ls", "merge"] {
-        let help = run([command, "--help"]).stdout;
+    for command in commands() {
+        let help = run([command.as_str(), "--help"]).stdout;
         assert!(help.contains("Examples:") && help.contains(&format!("repro-build {command}")), "{command}");
     }
+    // More than the line in the list of commands.
+    assert!(run(["verify", "--help"]).stdout.contains("One bad input does not stop the others."));
 }
 
 #[test]
@@ -32,6 +34,11 @@ fn the_long_version_names_what_bytes_depend_on() {
     for needed in [env!("CARGO_PKG_VERSION"), "zlib-rs 0.6.8", "libzstd 1.", "repro-build.report/1"] {
         assert!(version.contains(needed), "{needed} in {version}");
     }
+    for pin in repro_build::build::PINS {
+        assert!(version.contains(pin.image), "{} in {version}", pin.image);
+    }
+    let default = version.lines().find(|line| line.ends_with("(default)")).unwrap();
+    assert!(default.contains(repro_build::build::DEFAULT_PIN.image), "{default}");
     assert_eq!(run(["-V"]).stdout, format!("repro-build {}\n", env!("CARGO_PKG_VERSION")));
 }
 
@@ -50,6 +57,26 @@ fn completions_parse_and_know_every_command() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &script.stdout).unwrap();
         program.run([check.as_ref(), file.path().as_os_str()]);
+    }
+}
+
+#[test]
+fn bash_completes_the_arguments_of_every_command() {
+    let Some(bash) = tool("bash") else { return };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), run(["completions", "bash"]).stdout).unwrap();
+    let complete = |words: &[&str]| {
+        // As bash calls what `complete -F` names.
+        let script = r#"source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+            function=$(complete -p repro-build); function=${function#*-F }; function=${function%% *}
+            "$function" repro-build "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}""#;
+        let args = ["-c", script, "bash", file.path().to_str().unwrap(), "repro-build"];
+        bash.run([&args[..], words].concat())
+    };
+    assert_eq!(complete(&["ver"]), "verify\n");
+    assert_eq!(complete(&["verify", "--fail"]), "--fail-fast\n");
+    for command in commands() {
+        assert_eq!(complete(&[&command, "--hel"]), "--help\n", "{command}");
     }
 }
 

@@ -42,7 +42,7 @@ fn read(row: &Expected) -> Result<(Expected, Verdict)> {
         let facts = || {
             images()
                 .flat_map(|image| &image.layers)
-                .map(|layer| layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob)?.layer.as_ref()))
+                .map(|layer| layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob)?.layer.as_deref()))
         };
         let diff_id =
             |facts: &repro_build::measure::LayerFacts| Some(facts.diff_ids.first()?.0.hex()[..12].to_owned());

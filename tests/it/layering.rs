@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["inspect", "policy", "shard"],
     &["diff", "normalize"],
     &["report"],
+    &["api"],
     &["cli"],
 ];
 

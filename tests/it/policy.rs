@@ -109,3 +109,24 @@ fn a_policy_that_is_none_is_no_pass() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stdout.contains("line 1: unknown field `forbid`"), "{}", ran.stdout);
 }
+
+/// The example in the documentation is a policy, and has every key there is.
+#[test]
+fn every_key_is_documented() {
+    let page = include_str!("../../docs/policy.md");
+    let example = page.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    let gate = Gate::new(ImageBuilder::good(), example);
+    let ran = gate.run(&["--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    for table in ["", "[limits]", "[files]", "[layers]"] {
+        let ran = Gate::new(ImageBuilder::good(), &format!("{table}\nnone = 1")).run(&[]);
+        // The parser lists what it knows: "expected one of `a`, `b`" or "expected `a`".
+        let (_, known) = ran.stdout.split_once("expected ").unwrap();
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        assert!(!known.is_empty());
+        for key in known {
+            let written = [format!("\n{key} = "), format!("\n[{key}]")];
+            assert!(written.iter().any(|text| example.contains(text)), "{key}");
+        }
+    }
+}

@@ -51,10 +51,87 @@ fn report_hostile(format: &str) -> String {
     ran.stdout
 }
 
+/// The published schema of all that is written as JSON.
 fn published_schema() -> Validator {
+    jsonschema::validator_for(&published()).unwrap()
+}
+
+fn published() -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report-schema.json");
-    let schema: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+/// That part of it.
+fn published_part(definition: &str) -> Validator {
+    let mut schema = published();
+    schema.as_object_mut().unwrap().remove("anyOf").unwrap();
+    assert!(schema["$defs"].get(definition).is_some(), "{definition}");
+    schema["$ref"] = json!(format!("#/$defs/{definition}"));
     jsonschema::validator_for(&schema).unwrap()
+}
+
+/// A value is of that part, and of the whole; without a member that every such value has, it is neither.
+#[track_caller]
+pub(super) fn assert_published(definition: &str, value: &Value, needed: &str) {
+    assert_valid(&published_schema(), value);
+    assert_valid(&published_part(definition), value);
+    let mut wrong = value.clone();
+    wrong.as_object_mut().unwrap().remove(needed).unwrap();
+    assert!(!published_part(definition).is_valid(&wrong) && !published_schema().is_valid(&wrong), "{needed}");
+}
+
+#[test]
+fn every_command_writes_json_of_the_published_schema() {
+    let fixture = |name: &str| fixtures(name).to_str().unwrap().to_owned();
+    let (a, b) = (fixture("pairs/tiny-plain-1.tar"), fixture("pairs/tiny-plain-2.tar"));
+    let bad = fixture("bad/01a-flip-layer-mid.tar");
+    for (a, b) in [(&a, &b), (&a, &bad), (&a, &a)] {
+        for more in [&[][..], &["--merged"]] {
+            let args = [&["diff", "--format", "json", a, b], more].concat();
+            assert_published("DiffReport", &run(args).json(), "verdict");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.tar").to_str().unwrap().to_owned();
+    for how in [&["--check"][..], &["--level", "canonical", "-o", &out]] {
+        let args = [&["normalize", "--format", "json", "--sde", "0", &a], how].concat();
+        assert_published("NormalizeReport", &run(args).json(), "changes");
+    }
+    for how in [&[][..], &["--digest"], &["--merged"]] {
+        let args = |format: &'static str| [&["ls", "--format", format, &a], how].concat();
+        let files = run(args("json")).json();
+        assert_valid(&published_schema(), &files);
+        let lines: Vec<Value> =
+            run(args("ndjson")).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(&lines, files.as_array().unwrap());
+        lines.iter().for_each(|line| assert_published("ListedFile", line, "mode"));
+    }
+    for args in [&["analyze", "--format", "json", &a][..], &["verify", "--format", "json", &a, &bad]] {
+        assert_published("Report", &run(args).json(), "summary");
+    }
+    let reports = folder.path().join("1.ndjson");
+    std::fs::write(&reports, run(["verify", "--format", "ndjson", &a, &bad]).stdout).unwrap();
+    let merged = run(["merge", "--format", "json", reports.to_str().unwrap()]).json();
+    assert_published("Report", &merged, "inputs");
+}
+
+#[test]
+fn what_analyze_cannot_read_is_in_its_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("none.tar");
+    std::fs::write(&none, "nothing of an image").unwrap();
+    for input in [none, folder.path().join("absent.tar")] {
+        let file = folder.path().join("r.json");
+        let ran = run(["analyze", "--report", &format!("json={}", file.display()), input.to_str().unwrap()]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+        let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_published("Report", &report, "summary");
+        assert_eq!(report["summary"]["unreadable"], 1);
+        let told = report["inputs"][0]["error"].as_str().unwrap();
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        let shown = run(["analyze", "--format", "json", input.to_str().unwrap()]);
+        assert_eq!((shown.code, shown.json()), (Some(2), report));
+    }
 }
 
 #[track_caller]
@@ -92,8 +169,8 @@ fn every_line_of_ndjson_is_of_the_published_schema_and_says_what_json_says() {
     assert_eq!(footer["failed"], whole["summary"]["failed"]);
 }
 
-/// The public schema, out of a crate that carries it.
-fn sarif_schema() -> Validator {
+/// A file of a crate that carries it: public schemas come from there.
+fn package_file(package: &str, path: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = std::process::Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
@@ -102,10 +179,14 @@ fn sarif_schema() -> Validator {
         .unwrap();
     let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let package = packages.iter().find(|package| package["name"] == "serde-sarif").unwrap();
-    let manifest = Path::new(package["manifest_path"].as_str().unwrap());
-    let schema = std::fs::read(manifest.with_file_name("src").join("schema.json")).unwrap();
+    let package = packages.iter().find(|known| known["name"] == package).unwrap();
+    Path::new(package["manifest_path"].as_str().unwrap()).with_file_name(path)
+}
+
+fn sarif_schema() -> Validator {
+    let schema = std::fs::read(package_file("serde-sarif", "src/schema.json")).unwrap();
     let mut schema: Value = serde_json::from_slice(&schema).unwrap();
+    assert_eq!(schema["title"], "Static Analysis Results Format (SARIF) Version 2.1.0 JSON Schema");
     // This one pattern of the published schema is no regular expression; we write no language.
     let mut removed = 0;
     for definition in schema["definitions"].as_object_mut().unwrap().values_mut() {
@@ -150,6 +231,8 @@ for element in [root, *root]:
     cases = list(element.iter("testcase"))
     assert int(element.get("tests")) == len(cases), element.attrib
     for count, tag in words.items():
+        if element is root and count == "skipped":
+            continue
         assert int(element.get(count)) == sum(case.find(tag) is not None for case in cases), (count, element.attrib)
 for suite in root:
     assert suite.tag == "testsuite" and suite.get("name")
@@ -173,6 +256,26 @@ fn junit_reads_back_with_the_right_counts() {
     assert_eq!(lines.lines().count(), inputs().len());
     assert!(lines.contains("07a-diffids-swapped.tar | config.diff-id"), "{lines}");
     assert!(read(&report_hostile("junit")).contains("| content.forbidden"));
+}
+
+#[test]
+fn junit_is_of_the_public_schema() {
+    let Some(xmllint) = tool("xmllint") else { return };
+    let schema = package_file("junit-report", "tests/JUnit.xsd");
+    let valid = |text: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let output =
+            xmllint.command().args(["--noout", "--nonet", "--schema"]).arg(&schema).arg(file.path()).output();
+        let output = output.unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for text in [report("junit"), report_hostile("junit")] {
+        let (valid, errors) = valid(&text);
+        assert!(valid, "{errors}");
+    }
+    let wrong = report("junit").replacen(" tests=", " count=", 1);
+    assert!(!valid(&wrong).0);
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::support::{Doc, ImageBuilder, Ran, program, run, tool};
+use super::support::{Doc, ImageBuilder, Ran, program, run};
 
 /// Images of which some are wrong and some are none at all.
-fn archive(count: usize) -> tempfile::TempDir {
+pub(super) fn archive(count: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let bad = ImageBuilder::good().stored(Doc::Config(0), |bytes| bytes.push(b' ')).tar();
     let good = ImageBuilder::good().tar();
@@ -44,7 +44,7 @@ fn merge(args: &[&str], files: &[PathBuf]) -> Ran {
 fn shards(archive: &Path, names: &[PathBuf], count: usize, folder: &Path) -> Vec<PathBuf> {
     let run = |number: usize| {
         let shard = format!("{number}/{count}");
-        let ran = verify(archive, &["--format", "ndjson", "--shard", &shard], names);
+        let ran = verify(archive, &["--format", "ndjson", "--archive-digests", "--shard", &shard], names);
         let file = folder.join(format!("{number}.ndjson"));
         fs::write(&file, ran.stdout).unwrap();
         file
@@ -60,9 +60,10 @@ proptest! {
         let names = names(archive.path());
         let mut files = shards(archive.path(), &names, count, reports.path());
         files.rotate_left(turn % count);
-        for format in repro_build::report::FORMATS.iter().filter(|format| !format.archive_digest) {
+        for format in repro_build::report::FORMATS {
             let args = ["--format", format.name];
-            prop_assert_eq!(merge(&args, &files), verify(archive.path(), &args, &names), "{}", format.name);
+            let whole = verify(archive.path(), &[&args[..], &["--archive-digests"]].concat(), &names);
+            prop_assert_eq!(merge(&args, &files), whole, "{}", format.name);
         }
     }
 }
@@ -99,6 +100,10 @@ fn reports_that_do_not_fit_are_refused() {
     refused(&bent("no-footer", &|text| without(text, last(text))), "unfinished");
     refused(&bent("no-header", &|text| without(text, 0)), "no header");
     refused(&bent("no-record", &|text| without(text, 1)), "unfinished");
+    refused(
+        &bent("other-footer", &|text| text.replacen("\"unreadable\":", "\"unreadable\":1", 1)),
+        "its footer does not count its records",
+    );
     refused(&bent("cut", &|text| text[..text.len() / 2].to_owned()), "unfinished");
     refused(&bent("more", &|text| format!("{text}{text}")), "goes on after the footer");
     refused(
@@ -112,7 +117,36 @@ fn reports_that_do_not_fit_are_refused() {
     let fewer = shards(archive.path(), &names, 2, &below("two"));
     refused(&[files[0].clone(), fewer[1].clone()], "another number of shards");
     let other = shards(archive.path(), &names[1..], 3, &below("other"));
-    refused(&[vec![other[0].clone()], files[1..].to_vec()].concat(), "");
+    // Of the same number as the first of the others, so that only the list tells it from that.
+    let number = files[0].file_name().unwrap();
+    let stranger = other.iter().find(|file| file.file_name() == Some(number)).unwrap();
+    refused(&[vec![stranger.clone()], files[1..].to_vec()].concat(), "a shard of another list");
+    // A shard that passes for another one.
+    let head = |file: &PathBuf| fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned();
+    let shard = |file: &PathBuf| {
+        let header: serde_json::Value = serde_json::from_str(&head(file)).unwrap();
+        format!("\"number\":{},", header["shard"]["number"])
+    };
+    let disguised = bent("disguised", &|text| text.replacen(&shard(&files[0]), &shard(&files[1]), 1));
+    let overlapping = [vec![files[0].clone(), disguised[0].clone()], files[2..].to_vec()].concat();
+    refused(&overlapping, "as another report has");
+}
+
+#[test]
+fn digests_that_were_not_measured_are_not_made_up() {
+    let (archive, folder) = (archive(4), tempfile::tempdir().unwrap());
+    let names = names(archive.path());
+    let (with, without) = (folder.path().join("1.ndjson"), folder.path().join("2.ndjson"));
+    let shard = |number: &'static str, more: &[&'static str]| {
+        verify(archive.path(), &[&["--format", "ndjson", "--shard", number], more].concat(), &names).stdout
+    };
+    fs::write(&with, shard("1/2", &["--archive-digests"])).unwrap();
+    fs::write(&without, shard("2/2", &[])).unwrap();
+    let mixed = merge(&[], &[with, without.clone()]);
+    assert!(mixed.code == Some(2) && mixed.stderr.contains("--archive-digests"), "{}", mixed.stderr);
+    fs::write(&without, verify(archive.path(), &["--format", "ndjson"], &names).stdout).unwrap();
+    let ran = merge(&["--format", "sha256sum"], &[without]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("--archive-digests"), "{}", ran.stderr);
 }
 
 #[test]
@@ -153,43 +187,4 @@ fn a_shard_without_inputs_passes() {
     let codes: Vec<_> =
         (1..=4).map(|k| verify(archive.path(), &["--shard", &format!("{k}/4")], &names).code).collect();
     assert_eq!(codes, [Some(0); 4]);
-}
-
-#[test]
-fn the_example_for_gnu_parallel_runs() {
-    let (Some(_), Some(bash)) = (tool("parallel"), tool("bash")) else { return };
-    let (archive, folder) = (archive(13), tempfile::tempdir().unwrap());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale/parallel.sh");
-    let program = Path::new(env!("CARGO_BIN_EXE_repro-build"));
-    let path = std::env::join_paths(
-        [program.parent().unwrap().to_owned()]
-            .into_iter()
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    )
-    .unwrap();
-    let output = bash
-        .command()
-        .arg(script)
-        .args([archive.path().as_os_str(), "4".as_ref()])
-        .env("PATH", path)
-        .env("HOME", folder.path())
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let whole = run(["verify".as_ref(), archive.path().as_os_str()]);
-    let ran = Ran::of(output);
-    assert_eq!((ran.code, ran.stdout), (whole.code, whole.stdout), "{}", ran.stderr);
-}
-
-#[test]
-fn the_example_scripts_are_clean() {
-    let Some(shellcheck) = tool("shellcheck") else { return };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scale");
-    let scripts: Vec<PathBuf> = names(&folder)
-        .iter()
-        .map(|name| folder.join(name))
-        .filter(|path| path.extension().is_some_and(|e| e == "sh"))
-        .collect();
-    assert_eq!(scripts.len(), 2);
-    shellcheck.run(&scripts);
 }

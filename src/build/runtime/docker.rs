@@ -4,7 +4,7 @@ use super::{
     super::{
         command::{CommandSpec, words},
         plan::{Files, output_value},
-        request::{BuildRequest, Builder},
+        request::{BuildKit, BuildRequest},
     },
     Runtime,
 };
@@ -22,8 +22,8 @@ pub(super) const DOCKER: Runtime = Runtime {
 
 fn commands(request: &BuildRequest, files: &Files) -> Vec<CommandSpec> {
     match &request.builder {
-        Builder::Existing(name) => vec![build(request, files, name)],
-        Builder::Image { reference, .. } => {
+        BuildKit::Existing(name) => vec![build(request, files, name)],
+        BuildKit::Image { reference, .. } => {
             let name = builder_name(reference);
             vec![create(&name, reference), build(request, files, &name)]
         }

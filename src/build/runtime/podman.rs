@@ -4,7 +4,7 @@ use super::{
     super::{
         command::{CommandSpec, csv_record, words},
         plan::{Files, output_value},
-        request::{BuildRequest, Builder, Context},
+        request::{BuildKit, BuildRequest, Context},
     },
     Runtime,
 };
@@ -35,7 +35,7 @@ fn commands(request: &BuildRequest, files: &Files) -> Vec<CommandSpec> {
     argv.push("--entrypoint=buildctl-daemonless.sh".to_owned());
     argv.extend(privileges(request.rootless));
     argv.extend(mounts(request, files));
-    if let Builder::Image { reference, .. } = &request.builder {
+    if let BuildKit::Image { reference, .. } = &request.builder {
         argv.push(with_registry(reference));
     }
     argv.extend(buildctl(request, files));

@@ -45,7 +45,7 @@ pub(super) fn diff_id(case: &Case<'_>) -> Vec<Hit> {
     for (image, config, at) in configs(case) {
         for (i, (layer, expected)) in image.layers.iter().zip(&config.diff_ids).enumerate() {
             let blob = layer.blob.filter(|blob| !opaque.contains(blob));
-            let facts = blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref());
+            let facts = blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_deref());
             let (Some(facts), Some(expected)) = (facts, expected) else { continue };
             // A layer without any diff_id was not decoded to its end, which is a finding of its own.
             let Some(actual) = facts.diff_id(expected.0.algorithm()) else { continue };

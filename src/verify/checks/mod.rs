@@ -165,7 +165,7 @@ pub(super) fn recorded(case: &Case<'_>) -> HashMap<&'static str, Vec<Hit>> {
 fn layers<'c>(case: &'c Case<'_>) -> impl Iterator<Item = (BlobId, &'c LayerFacts)> {
     (0..case.graph.blobs.len())
         .map(BlobId::at)
-        .filter_map(|id| Some((id, case.facts.blobs.get(&id)?.layer.as_ref()?)))
+        .filter_map(|id| Some((id, case.facts.blobs.get(&id)?.layer.as_deref()?)))
 }
 
 /// The images that are file systems.
@@ -177,7 +177,7 @@ fn images<'c>(case: &'c Case<'_>) -> impl Iterator<Item = &'c Image> {
 fn image_layers<'c>(case: &'c Case<'_>) -> impl Iterator<Item = (&'c Layer, Option<&'c LayerFacts>)> {
     images(case)
         .flat_map(|image| &image.layers)
-        .map(|layer| (layer, layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_ref())))
+        .map(|layer| (layer, layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_deref())))
 }
 
 fn always(_: &Case<'_>) -> Result<(), &'static str> {

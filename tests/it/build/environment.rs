@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use repro_build::{
-    build::{BuildRequest, Environment, Flags},
+    build::{BuildRequest, Builder, Environment},
     error::{Error, Result},
 };
 
@@ -47,11 +47,15 @@ impl Environment for Machine {
 }
 
 /// The least that can be asked for.
-pub(crate) fn flags() -> Flags {
-    Flags { context: "app".to_owned(), source_date_epoch: Some("1735689600".to_owned()), ..Flags::default() }
+pub(crate) fn flags() -> Builder {
+    Builder {
+        context: "app".to_owned(),
+        source_date_epoch: Some("1735689600".to_owned()),
+        ..Builder::default()
+    }
 }
 
-pub(crate) fn resolve(flags: &Flags) -> Result<BuildRequest> {
+pub(crate) fn resolve(flags: &Builder) -> Result<BuildRequest> {
     BuildRequest::resolve(flags, &Machine::default())
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use repro_build::{
-    build::{BuildRequest, Flags, Process, System, run},
+    build::{BuildRequest, Builder, Process, System, run},
     error::Result,
     observe::{Event, Observer},
 };
@@ -62,6 +62,11 @@ done
 [ ! -f "$ignore" ] || cp "$ignore" "$world/seen-ignore"
 
 case $mode in
+deaf)
+    trap '' INT TERM
+    touch "$world/started"
+    # Not a child that the signals would reach.
+    while :; do read -rt 0.05 <> <(:); done ;;
 success | create-fails) cp "$world/fixture.tar" "$dest" ;;
 fails) : >"$dest"; exit 37 ;;
 alternates)
@@ -106,13 +111,13 @@ impl Fake {
         fs::remove_file(self.programs.join(name)).unwrap();
     }
 
-    pub(crate) fn request(&self, runtime: &str, change: impl Fn(&mut Flags)) -> BuildRequest {
-        let mut flags = Flags {
+    pub(crate) fn request(&self, runtime: &str, change: impl Fn(&mut Builder)) -> BuildRequest {
+        let mut flags = Builder {
             runtime: Some(runtime.into()),
             source_date_epoch: Some("1".into()),
             output: Some(self.path("out/image.tar").to_str().unwrap().into()),
             context: self.path("context").to_str().unwrap().into(),
-            ..Flags::default()
+            ..Builder::default()
         };
         change(&mut flags);
         BuildRequest::resolve(&flags, &System).unwrap()

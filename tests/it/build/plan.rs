@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use repro_build::build::{BuildRequest, Dockerfile, Exporter, Files, Flags, Plan, plan, shell_line};
+use repro_build::build::{BuildRequest, Builder, Dockerfile, Exporter, Files, Plan, plan, shell_line};
 
 use super::environment::{Machine, flags, usage};
 
@@ -15,13 +15,13 @@ fn files() -> Files {
     Files { output: "/home/u/image.tar".into(), dockerfile: None, container: "repro-build-x".into() }
 }
 
-fn request(runtime: &str, change: impl Fn(&mut Flags)) -> repro_build::error::Result<BuildRequest> {
-    let mut flags = Flags { runtime: Some(runtime.into()), ..flags() };
+fn request(runtime: &str, change: impl Fn(&mut Builder)) -> repro_build::error::Result<BuildRequest> {
+    let mut flags = Builder { runtime: Some(runtime.into()), ..flags() };
     change(&mut flags);
     BuildRequest::resolve(&flags, &Machine { vars: [("FROM_ENV", "e,\"v")].into(), ..Machine::default() })
 }
 
-fn planned(runtime: &str, change: impl Fn(&mut Flags)) -> Plan {
+fn planned(runtime: &str, change: impl Fn(&mut Builder)) -> Plan {
     plan(&request(runtime, change).unwrap(), &files())
 }
 
@@ -87,7 +87,7 @@ type Change<'a> = (&'a [&'a str], &'a [&'a str]);
 
 struct Case {
     name: &'static str,
-    set: fn(&mut Flags),
+    set: fn(&mut Builder),
     /// `None`: refused.
     docker: Option<Change<'static>>,
     podman: Option<Change<'static>>,
@@ -319,7 +319,7 @@ fn every_option_changes_the_command_as_it_should() {
 #[test]
 fn a_podman_terminal_is_used_only_where_there_is_one() {
     for terminal in [false, true] {
-        let flags = Flags { runtime: Some("podman".into()), ..flags() };
+        let flags = Builder { runtime: Some("podman".into()), ..flags() };
         let machine = Machine { terminal, ..Machine::default() };
         let plan = plan(&BuildRequest::resolve(&flags, &machine).unwrap(), &files());
         let asked = ["--interactive", "--tty"].map(|word| build(&plan).iter().any(|other| other == word));
@@ -351,7 +351,7 @@ fn a_dockerfile_and_its_ignore_file_reach_buildkit() {
         local: true,
     };
     let there = Dockerfile { path: "sub/D".into(), ignore: None, local: false };
-    let remote = |f: &mut Flags| f.context = "git@example.org:r".into();
+    let remote = |f: &mut Builder| f.context = "git@example.org:r".into();
     let mount = "--mount=type=bind,\"src=/d/My,Dockerfile\",dst=/tmp/dockerfile/Dockerfile,ro=true";
     let ignored = "--mount=type=bind,src=/d/I,dst=/tmp/dockerfile/Dockerfile.dockerignore,ro=true";
     let (local, root) = ("--local=dockerfile=/tmp/dockerfile", "--local=dockerfile=/tmp/work");

@@ -3,19 +3,19 @@
 use std::{fs, path::Path};
 
 use repro_build::{
-    build::{BuildRecord, BuildRequest, Exporter, Flags, Rung, System, context_digest, dockerfile_digest},
+    build::{BuildRecord, BuildRequest, Builder, Exporter, Rung, System, context_digest, dockerfile_digest},
     observe::Silent,
 };
 
 use super::environment::usage;
 
-fn request(context: &Path, change: impl Fn(&mut Flags)) -> BuildRequest {
-    let mut flags = Flags {
+fn request(context: &Path, change: impl Fn(&mut Builder)) -> BuildRequest {
+    let mut flags = Builder {
         runtime: Some("docker".into()),
         source_date_epoch: Some("1".into()),
         output: Some("/nonexistent/image.tar".into()),
         context: context.to_str().unwrap().into(),
-        ..Flags::default()
+        ..Builder::default()
     };
     change(&mut flags);
     BuildRequest::resolve(&flags, &System).unwrap()
@@ -124,7 +124,7 @@ fn a_record_asks_for_the_same_build_again() {
     let read = BuildRecord::parse(json.as_bytes()).unwrap();
     assert_eq!(read, record);
 
-    let flags = Flags { output: Some(full.output.clone()), ..read.flags(root.to_str().unwrap()).unwrap() };
+    let flags = Builder { output: Some(full.output.clone()), ..read.flags(root.to_str().unwrap()).unwrap() };
     let again = BuildRequest::resolve(&flags, &System).unwrap();
     // What was left to the pin is written down in the record.
     assert_eq!(again, BuildRequest { oci_mediatypes: Some(true), ..full });

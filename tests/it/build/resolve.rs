@@ -1,18 +1,20 @@
 //! Flags and environment to a request: precedence, and what is refused.
 
 use repro_build::{
-    build::{BuildRequest, Builder, Context, DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, Exporter, Flags, describe},
+    build::{
+        BuildKit, BuildRequest, Builder, Context, DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, Exporter, describe,
+    },
     error::ErrorKind,
 };
 
 use super::environment::{Machine, flags, resolve, usage};
 
-fn with(vars: &[(&'static str, &'static str)], flags: &Flags) -> repro_build::error::Result<BuildRequest> {
+fn with(vars: &[(&'static str, &'static str)], flags: &Builder) -> repro_build::error::Result<BuildRequest> {
     BuildRequest::resolve(flags, &Machine { vars: vars.iter().copied().collect(), ..Machine::default() })
 }
 
-fn untimed() -> Flags {
-    Flags { source_date_epoch: None, ..flags() }
+fn untimed() -> Builder {
+    Builder { source_date_epoch: None, ..flags() }
 }
 
 fn text(value: &str) -> Option<String> {
@@ -24,8 +26,8 @@ fn the_highest_level_that_names_a_time_counts() {
     const ALL: &[(&str, &str)] = &[("REPRO_SOURCE_DATE_EPOCH", "2"), ("SOURCE_DATE_EPOCH", "3")];
     const DATE: &[(&str, &str)] = &[("REPRO_DATETIME", "1970-01-02"), ("SOURCE_DATE_EPOCH", "3")];
     const BOTH: &[(&str, &str)] = &[("REPRO_DATETIME", "1970-01-02"), ("REPRO_SOURCE_DATE_EPOCH", "2")];
-    let seconds = Flags { source_date_epoch: text("1"), ..untimed() };
-    let datetime = Flags { datetime: text("1970-01-01T00:00:09"), ..untimed() };
+    let seconds = Builder { source_date_epoch: text("1"), ..untimed() };
+    let datetime = Builder { datetime: text("1970-01-01T00:00:09"), ..untimed() };
     for (flags, vars, expected) in [
         (&seconds, ALL, 1),
         // A flag of one kind beats a variable of the other.
@@ -42,7 +44,7 @@ fn the_highest_level_that_names_a_time_counts() {
 
 #[test]
 fn a_time_that_is_missing_doubled_or_wrong_is_a_usage_error() {
-    let both = Flags { datetime: text("2025-01-01"), ..flags() };
+    let both = Builder { datetime: text("2025-01-01"), ..flags() };
     for (flags, vars, hint) in [
         (untimed(), &[][..], "add --datetime YYYY-MM-DD"),
         (both, &[], "give one of them"),
@@ -51,15 +53,15 @@ fn a_time_that_is_missing_doubled_or_wrong_is_a_usage_error() {
             &[("REPRO_DATETIME", "2025-01-01"), ("REPRO_SOURCE_DATE_EPOCH", "1")],
             "give one of them",
         ),
-        (Flags { source_date_epoch: text("-1"), ..flags() }, &[], "digits only"),
-        (Flags { source_date_epoch: text("soon"), ..flags() }, &[], "digits only"),
+        (Builder { source_date_epoch: text("-1"), ..flags() }, &[], "digits only"),
+        (Builder { source_date_epoch: text("soon"), ..flags() }, &[], "digits only"),
         (untimed(), &[("SOURCE_DATE_EPOCH", "")], "SOURCE_DATE_EPOCH"),
         (
             untimed(),
             &[("REPRO_SOURCE_DATE_EPOCH", "1e9"), ("SOURCE_DATE_EPOCH", "1")],
             "REPRO_SOURCE_DATE_EPOCH",
         ),
-        (Flags { datetime: text("yesterday"), ..untimed() }, &[], "YYYY-MM-DD"),
+        (Builder { datetime: text("yesterday"), ..untimed() }, &[], "YYYY-MM-DD"),
     ] {
         let message = usage(with(vars, &flags));
         assert!(message.contains(hint), "{message}");
@@ -76,10 +78,11 @@ fn flags_beat_variables_which_beat_defaults() {
     ];
     let request = with(VARS, &flags()).unwrap();
     assert_eq!((request.runtime.name, request.cache, request.rootless), ("podman", false, true));
-    let Builder::Image { reference, .. } = &request.builder else { panic!("{:?}", request.builder) };
+    let BuildKit::Image { reference, .. } = &request.builder else { panic!("{:?}", request.builder) };
     assert!(reference.starts_with("moby/buildkit:v0.19.0-rootless@sha256:e901cffd"), "{reference}");
 
-    let typed = Flags { runtime: text("docker"), buildkit_image: text("v0.19.0"), no_cache: true, ..flags() };
+    let typed =
+        Builder { runtime: text("docker"), buildkit_image: text("v0.19.0"), no_cache: true, ..flags() };
     let request = with(&[("REPRO_RUNTIME", "podman"), ("REPRO_CACHE", "1")], &typed).unwrap();
     assert_eq!((request.runtime.name, request.cache, request.rootless), ("docker", false, false));
 
@@ -89,13 +92,13 @@ fn flags_beat_variables_which_beat_defaults() {
     assert_eq!(request.exporter, Exporter::Docker);
     assert_eq!(
         request.builder,
-        Builder::Image { reference: DEFAULT_PIN.image.into(), pin: Some(DEFAULT_PIN) }
+        BuildKit::Image { reference: DEFAULT_PIN.image.into(), pin: Some(DEFAULT_PIN) }
     );
-    let rootless = Flags { runtime: text("podman"), rootless: true, ..flags() };
+    let rootless = Builder { runtime: text("podman"), rootless: true, ..flags() };
     let pin = DEFAULT_ROOTLESS_PIN;
     assert_eq!(
         resolve(&rootless).unwrap().builder,
-        Builder::Image { reference: pin.image.into(), pin: Some(pin) }
+        BuildKit::Image { reference: pin.image.into(), pin: Some(pin) }
     );
 }
 
@@ -111,7 +114,7 @@ fn the_runtime_is_looked_for_docker_first() {
 
 #[test]
 fn a_wrong_value_is_an_error_that_says_what_to_do() {
-    let set = |change: fn(&mut Flags)| {
+    let set = |change: fn(&mut Builder)| {
         let mut flags = flags();
         change(&mut flags);
         flags
@@ -160,25 +163,26 @@ fn a_wrong_value_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn build_args_without_a_value_take_it_from_the_environment() {
-    let flags = Flags { build_args: vec!["A".into(), "B".into(), "C=".into(), "D=x=y".into()], ..flags() };
+    let flags = Builder { build_args: vec!["A".into(), "B".into(), "C=".into(), "D=x=y".into()], ..flags() };
     assert_eq!(with(&[("A", "1, 2")], &flags).unwrap().build_args, ["A=1, 2", "C=", "D=x=y"]);
 }
 
 #[test]
 fn a_directory_wins_over_an_address_and_addresses_stay_as_they_are() {
     for address in ["https://example.org/r.git#v1:sub", "git@example.org:r.git", "github.com/o/r"] {
-        let request = resolve(&Flags { context: address.into(), file: text("sub/F"), ..flags() }).unwrap();
+        let request = resolve(&Builder { context: address.into(), file: text("sub/F"), ..flags() }).unwrap();
         assert_eq!(request.context, Context::Remote(address.into()));
         assert_eq!(request.file.as_deref(), Some("sub/F"));
     }
-    let request = resolve(&Flags { context: "app".into(), file: text("F"), ..flags() }).unwrap();
+    let request = resolve(&Builder { context: "app".into(), file: text("F"), ..flags() }).unwrap();
     assert_eq!(request.context, Context::Local("/home/u/app".into()));
     assert_eq!(request.file.as_deref(), Some("/home/u/F"));
 }
 
 #[test]
 fn the_environment_block_reads_as_the_python_programs() {
-    let bare = resolve(&Flags { runtime: text("podman"), buildkit_image: text("a/b:1"), ..flags() }).unwrap();
+    let bare =
+        resolve(&Builder { runtime: text("podman"), buildkit_image: text("a/b:1"), ..flags() }).unwrap();
     assert_eq!(
         describe(&bare),
         "\
@@ -205,7 +209,7 @@ Docker-only arguments:
 - Docker Buildx arguments: (not provided)
 "
     );
-    let full = Flags {
+    let full = Builder {
         build_args: vec!["A=1".into(), "B=\u{1b}[31m".into()],
         annotations: vec!["k=v".into()],
         tags: vec!["x:1".into(), "x:2".into()],

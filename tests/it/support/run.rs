@@ -15,7 +15,7 @@ pub fn program() -> Command {
 }
 
 /// What the program did.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
     pub code: Option<i32>,
     pub stdout: String,

@@ -12,6 +12,11 @@ impl Tool {
         Command::new(&self.0)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// What it prints on standard output; it must succeed.
     pub fn run<I: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = I>) -> String {
         let output = self.command().args(args).output().unwrap();
