@@ -28,6 +28,12 @@ impl Mapping {
     pub(super) fn populate(&self, offset: usize, len: usize) {
         let (start, end) = (offset / PAGE * PAGE, offset.saturating_add(len).min(self.0.len()));
         if start < end {
+            // The disk begins on what comes later while this part is waited for and worked on.
+            let later = start.saturating_add(AHEAD);
+            let rest = self.0.len().saturating_sub(later);
+            if rest > 0 {
+                let _ = self.0.advise_range(memmap2::Advice::WillNeed, later, rest.min(end - start));
+            }
             // Kernels before 5.14 do not know it; the pages then come by faults.
             let _ = self.0.advise_range(memmap2::Advice::PopulateRead, start, end - start);
         }
@@ -55,6 +61,9 @@ impl Mapping {
 /// Advice begins at a page.
 #[cfg(target_os = "linux")]
 const PAGE: usize = 4096;
+/// How far in front of what is populated the disk is sent.
+#[cfg(target_os = "linux")]
+const AHEAD: usize = 8 << 20;
 
 /// Given back at a time: not less than what one access to a page brings in around it (Linux: `fault_around_bytes`,
 /// 64 KiB), and so much that the other processors are not interrupted too often, as giving pages back does.

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         stopped: false,
     });
     let run = Run { args, expect: &expect, archive_digests, workers: &workers };
-    workers.map(&order(&tasks), |_, (i, task)| {
+    workers.map(&order(&tasks, workers.threads()), |_, (i, task)| {
         let i = *i;
         if line.lock().unwrap_or_else(PoisonError::into_inner).stopped {
             return;
@@ -94,9 +94,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 /// Archives up to this size are begun in the order they were given in.
 const USUAL: u64 = 64 << 20;
 
-/// In which order the inputs are begun: large ones first, so that none of them is what all wait for in the end.
-fn order(tasks: &[Task]) -> Vec<(usize, &Task)> {
+/// In which order the inputs are begun: large ones first, so that none of them is what all threads but one wait for in
+/// the end. A single thread takes them as they come: every result is then there as soon as it can be.
+fn order(tasks: &[Task], threads: usize) -> Vec<(usize, &Task)> {
     let mut order: Vec<(usize, &Task)> = tasks.iter().enumerate().collect();
+    if threads == 1 {
+        return order;
+    }
     let size = |task: &Task| std::fs::metadata(&task.path).map_or(0, |meta| meta.len());
     order.sort_by_cached_key(|(_, task)| std::cmp::Reverse(size(task).max(USUAL)));
     order
@@ -169,13 +173,10 @@ mod tests {
         };
         let mut tasks: Vec<Task> = (1..).zip(sizes).map(task).collect();
         tasks.push(Task { position: 8, path: "-".into(), sum: None });
-        let begun: Vec<usize> = order(&tasks)
-            .iter()
-            .map(|(i, task)| {
-                assert_eq!(i + 1, task.position);
-                task.position
-            })
-            .collect();
-        assert_eq!(begun, [6, 4, 1, 2, 3, 5, 7, 8]);
+        for (threads, expected) in [(2, [6, 4, 1, 2, 3, 5, 7, 8]), (1, [1, 2, 3, 4, 5, 6, 7, 8])] {
+            let begun = order(&tasks, threads);
+            assert!(begun.iter().all(|(i, task)| i + 1 == task.position));
+            assert_eq!(begun.iter().map(|(_, task)| task.position).collect::<Vec<_>>(), expected);
+        }
     }
 }

@@ -35,9 +35,10 @@ we, in layers that change.
 const ELSEWHERE: &str = "
 ## What other tools do
 
-BuildKit: measured with v0.31.0, `rewrite-timestamp=true` and SOURCE_DATE_EPOCH. The others were not run; their columns
-say what their documentation and sources say (buildah `--timestamp`, `--source-date-epoch` with `--rewrite-timestamp`;
-kaniko `--reproducible`; regctl `image mod`). An empty cell: nothing.
+BuildKit: measured with v0.31.0, `rewrite-timestamp=true` and SOURCE_DATE_EPOCH. buildah: measured with 1.28.2,
+`--timestamp` and a push to an oci-archive; what stands there of its newer `--source-date-epoch` and
+`--rewrite-timestamp`, and of kaniko's `--reproducible` and regctl's `image mod`, is what their documentation and
+sources say: they were not run. An empty cell: nothing.
 
 | rule | BuildKit | buildah | kaniko | regctl |
 |---|---|---|---|---|

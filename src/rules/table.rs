@@ -13,7 +13,11 @@ pub const RULES: &[Rule] = &[
         title: "the outer tar has containerd's form: sorted names, times and owners 0, blobs 0444, no compression",
         why: "skopeo and podman write the time of saving, docker the order of its store",
         loses: "",
-        elsewhere: Elsewhere { buildkit: "writes this form", ..NOTHING },
+        elsewhere: Elsewhere {
+            buildkit: "writes this form",
+            buildah: "times of saving, so no two archives are equal",
+            ..NOTHING
+        },
         canon: Canon::Whole,
     },
     Rule {
@@ -23,7 +27,7 @@ pub const RULES: &[Rule] = &[
         title: "files that no document refers to are left out",
         why: "docker save adds `repositories` and a `json` and `VERSION` for each layer, for engines before 1.10",
         loses: "what docker before 1.10 needs to load the archive",
-        elsewhere: Elsewhere { buildkit: "writes none", ..NOTHING },
+        elsewhere: Elsewhere { buildkit: "writes none", buildah: "writes none", ..NOTHING },
         canon: Canon::Whole,
     },
     Rule {
@@ -93,7 +97,7 @@ pub const RULES: &[Rule] = &[
         title: "index.json gives every image the platform that its configuration gives",
         why: "BuildKit writes it, docker, podman and skopeo leave it out",
         loses: "",
-        elsewhere: Elsewhere { buildkit: "writes it", ..NOTHING },
+        elsewhere: Elsewhere { buildkit: "writes it", buildah: "leaves it out", ..NOTHING },
         canon: Canon::Whole,
     },
     Rule {
@@ -105,6 +109,7 @@ pub const RULES: &[Rule] = &[
         loses: "when it was built",
         elsewhere: Elsewhere {
             buildkit: "set to SOURCE_DATE_EPOCH",
+            buildah: "writes none",
             regctl: "only where `--annotation` sets it",
             ..NOTHING
         },
@@ -131,6 +136,7 @@ pub const RULES: &[Rule] = &[
         loses: "Docker media types, which only engines before 2017 need",
         elsewhere: Elsewhere {
             buildkit: "`oci-mediatypes=true`; indented",
+            buildah: "OCI by default; no white space",
             regctl: "`--to-oci`; other keys stay in Go's order",
             ..NOTHING
         },
@@ -160,7 +166,7 @@ pub const RULES: &[Rule] = &[
         loses: "when each step ran",
         elsewhere: Elsewhere {
             buildkit: "limited to SOURCE_DATE_EPOCH",
-            buildah: "its own steps: set to the time given",
+            buildah: "its own steps: set to the time given; the base image's stay",
             kaniko: "set to year 1, base image too",
             regctl: "`--time` sets or limits it, with `base-ref` not in the base image",
         },
@@ -175,7 +181,7 @@ pub const RULES: &[Rule] = &[
         loses: "when files were written; make and python may see sources and results of one age",
         elsewhere: Elsewhere {
             buildkit: "limited to SOURCE_DATE_EPOCH, in layers of the build",
-            buildah: "`--timestamp` sets every one; `--rewrite-timestamp` limits",
+            buildah: "`--timestamp` sets every one, in layers of the build; `--rewrite-timestamp` limits",
             kaniko: "set to year 1, base image too",
             regctl: "`--time` sets or limits it",
         },
@@ -242,7 +248,7 @@ pub const RULES: &[Rule] = &[
         title: "file type bits are taken off the mode; permissions, set-id and sticky bits stay",
         why: "old docker and Python write S_IFMT into the mode, which repeats the type flag",
         loses: "",
-        elsewhere: NOTHING,
+        elsewhere: Elsewhere { buildah: "writes them into the mode", ..NOTHING },
         canon: Canon::Member(member::MODE_TYPE),
     },
     Rule {
@@ -315,7 +321,7 @@ pub const RULES: &[Rule] = &[
         loses: "",
         elsewhere: Elsewhere {
             buildkit: "`force-compression=true`, with the gzip of the Go it was built with",
-            buildah: "compresses while it pushes",
+            buildah: "compresses all layers anew when it pushes or saves (pgzip), the base image's too",
             kaniko: "`--compression`",
             regctl: "`--layer-compress`",
         },
@@ -328,7 +334,11 @@ pub const RULES: &[Rule] = &[
         title: "members are sorted by name, parents first, hard links behind their targets",
         why: "file systems list directories in any order",
         loses: "the order in which the members were written",
-        elsewhere: Elsewhere { buildkit: "writes them sorted; keeps the order of base images", ..NOTHING },
+        elsewhere: Elsewhere {
+            buildkit: "writes them sorted; keeps the order of base images",
+            buildah: "writes them sorted; keeps the order of base images",
+            ..NOTHING
+        },
         canon: Canon::Whole,
     },
 ];

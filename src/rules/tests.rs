@@ -35,13 +35,10 @@ fn ids_are_unique_and_begin_with_their_scope() {
 #[test]
 fn the_document_is_not_stale() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
-    if std::env::var_os("REPRO_WRITE_DOCS").is_some() {
+    if std::env::var_os("REPRO_BLESS").is_some() {
         std::fs::write(path, markdown()).unwrap();
     }
-    assert!(
-        std::fs::read_to_string(path).unwrap() == markdown(),
-        "docs/rules.md is stale: REPRO_WRITE_DOCS=1"
-    );
+    assert!(std::fs::read_to_string(path).unwrap() == markdown(), "docs/rules.md is stale: REPRO_BLESS=1");
 }
 
 #[test]
