@@ -52,9 +52,9 @@ for count in "${counts[@]}"; do
     mapfile -t files < <(printf '%s\n' many/*.tar | head -n "$count")
     measure "shared-$count" "${files[@]}"
 done
-mkdir "$scratch/small"
-for ((i = 0; i < 1000; i++)); do cp small.tar "$scratch/small/$i.tar"; done
-measure small -j 1 "$scratch"/small/*.tar
+mkdir "$scratch/thousand"
+for ((i = 0; i < 1000; i++)); do cp small.tar "$scratch/thousand/$i.tar"; done
+measure small -j 1 "$scratch"/thousand/*.tar
 
 decode=$(calculate %.0f "$(megabytes "${distinct[@]}") / $(cpu cores-1)")
 hash=$(calculate %.0f "$(megabytes "${distinct[@]}") / $(cpu hashing)")
@@ -78,7 +78,7 @@ table() {
         echo "| $count of 64 archives that share layers, all cores | $(megabytes "${files[@]}") MB | $(wall "shared-$count") s |" \
             "$(cpu "shared-$count") s | $(calculate %.0f "$(megabytes "${files[@]}") / $(wall "shared-$count")") MB |"
     done
-    echo "| 1000 archives of 7 kB, \`-j 1\` | $(megabytes "$scratch"/small/*.tar) MB | $(wall small) s | $(cpu small) s | |"
+    echo "| 1000 archives of 7 kB, \`-j 1\` | $(megabytes "$scratch"/thousand/*.tar) MB | $(wall small) s | $(cpu small) s | |"
     echo
     echo '| figure | measured |'
     echo '|---|--:|'

@@ -7,35 +7,54 @@
 #![allow(unsafe_code)]
 
 use std::{fs::File, io, ops::Deref};
+#[cfg(target_os = "linux")]
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 /// A whole file, mapped read-only.
 #[derive(Debug)]
-pub(crate) struct Mapping(Mmap);
+pub(crate) struct Mapping {
+    map: Mmap,
+    /// Whether something that was populated had to be waited for.
+    #[cfg(target_os = "linux")]
+    is_cold: AtomicBool,
+}
 
 impl Mapping {
     /// Maps all of `file`, which must not be empty.
     pub(super) fn new(file: &File) -> io::Result<Mapping> {
         // SAFETY: see the module's comment; nothing in this process writes to files it has mapped.
         let map = unsafe { MmapOptions::new().map(file)? };
-        Ok(Mapping(map))
+        Ok(Mapping {
+            map,
+            #[cfg(target_os = "linux")]
+            is_cold: AtomicBool::new(false),
+        })
     }
 
     /// Brings the pages of this range in at one go. Cheaper than one fault after the other, and where stages of a
     /// pipeline run side by side it keeps the wait for the disk away from the stages that compute.
     #[cfg(target_os = "linux")]
     pub(super) fn populate(&self, offset: usize, len: usize) {
-        let (start, end) = (offset / PAGE * PAGE, offset.saturating_add(len).min(self.0.len()));
+        let (start, end) = (offset / PAGE * PAGE, offset.saturating_add(len).min(self.map.len()));
         if start < end {
-            // The disk begins on what comes later while this part is waited for and worked on.
+            // The disk begins on what comes later while this part is waited for and worked on. Asking costs as much
+            // as it brings where all is in memory already.
             let later = start.saturating_add(AHEAD);
-            let rest = self.0.len().saturating_sub(later);
-            if rest > 0 {
-                let _ = self.0.advise_range(memmap2::Advice::WillNeed, later, rest.min(end - start));
+            let rest = self.map.len().saturating_sub(later);
+            if rest > 0 && self.is_cold.load(Ordering::Relaxed) {
+                let _ = self.map.advise_range(memmap2::Advice::WillNeed, later, rest.min(end - start));
             }
+            let begun = Instant::now();
             // Kernels before 5.14 do not know it; the pages then come by faults.
-            let _ = self.0.advise_range(memmap2::Advice::PopulateRead, start, end - start);
+            let _ = self.map.advise_range(memmap2::Advice::PopulateRead, start, end - start);
+            if begun.elapsed() > COLD {
+                self.is_cold.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -49,11 +68,11 @@ impl Mapping {
     /// Whole blocks are given back, from the one that `offset` lies in to the last that ends in the range: so a file
     /// that is released piece by piece, however small the pieces, is released as a whole.
     pub(super) fn release(&self, offset: usize, len: usize) {
-        let end = offset.saturating_add(len).min(self.0.len()) / BLOCK * BLOCK;
+        let end = offset.saturating_add(len).min(self.map.len()) / BLOCK * BLOCK;
         let start = offset / BLOCK * BLOCK;
         if start < end {
             // SAFETY: the mapping is read-only and backed by a file, so dropped pages come back with the same content.
-            let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+            let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         }
     }
 }
@@ -64,6 +83,9 @@ const PAGE: usize = 4096;
 /// How far in front of what is populated the disk is sent.
 #[cfg(target_os = "linux")]
 const AHEAD: usize = 8 << 20;
+/// What takes longer to populate, a mebibyte or less, comes from a disk: from memory it takes a tenth of this.
+#[cfg(target_os = "linux")]
+const COLD: Duration = Duration::from_micros(500);
 
 /// Given back at a time: not less than what one access to a page brings in around it (Linux: `fault_around_bytes`,
 /// 64 KiB), and so much that the other processors are not interrupted too often, as giving pages back does.
@@ -73,7 +95,7 @@ impl Deref for Mapping {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.map
     }
 }
 
