@@ -23,7 +23,8 @@ if [[ -n $BUILDKIT_IMAGE ]]; then
 fi
 
 while IFS= read -r line; do
-    [[ ! $line =~ ^[[:space:]]*SOURCE_DATE_EPOCH([[:space:]]*=|[[:space:]]*$) ]] ||
+    # The line is read as CSV, in which the name may stand in quotes.
+    [[ ! $line =~ ^[[:space:]\"]*SOURCE_DATE_EPOCH([[:space:]]*=|[[:space:]]*$) ]] ||
         fail 'build-args: SOURCE_DATE_EPOCH is set by source_date_epoch or timestamp'
 done <<<"$BUILD_ARGS"
 

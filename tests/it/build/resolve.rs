@@ -188,7 +188,7 @@ fn the_environment_block_reads_as_the_python_programs() {
         "\
 Build environment:
 - Container runtime: podman
-- BuildKit image: a/b:1
+- BuildKit image: docker.io/a/b:1
 - Rootless support: False
 - Caching enabled: True
 - Build context: /home/u/app
