@@ -102,7 +102,10 @@ impl Executor for Process<'_> {
             return Err(was_interrupted(argv));
         }
         let mut text = Vec::new();
-        answer.rewind().and_then(|()| answer.read_to_end(&mut text)).map_err(|error| cannot_run(argv, error))?;
+        answer
+            .rewind()
+            .and_then(|()| answer.read_to_end(&mut text))
+            .map_err(|error| cannot_run(argv, error))?;
         Ok(status.success().then(|| String::from_utf8_lossy(&text).into_owned()))
     }
 
