@@ -23,16 +23,32 @@ if [[ -n $BUILDKIT_IMAGE ]]; then
 fi
 
 while IFS= read -r line; do
-    [[ ! $line =~ ^[[:space:]]*SOURCE_DATE_EPOCH([[:space:]]*=|[[:space:]]*$) ]] ||
+    # The line is read as CSV, in which the name may stand in quotes.
+    [[ ! $line =~ ^[[:space:]\"]*SOURCE_DATE_EPOCH([[:space:]]*=|[[:space:]]*$) ]] ||
         fail 'build-args: SOURCE_DATE_EPOCH is set by source_date_epoch or timestamp'
 done <<<"$BUILD_ARGS"
 
+# names LINE: LINE without quotes and without what is a comma inside of them, so that behind a comma stands a key.
+names() {
+    local text=$1 quoted=false i char
+    for ((i = 0; i < ${#text}; i++)); do
+        char=${text:i:1}
+        case $char$quoted in
+        '"false') quoted=true ;;
+        '"true') quoted=false ;;
+        ,true) ;;
+        *) printf '%s' "$char" ;;
+        esac
+    done
+}
+
 # reproducible LINE: one line of outputs with rewrite-timestamp=true; exporters that write no image stay as they are.
 reproducible() {
-    local line=$1 type='' asked=''
-    [[ $line =~ (^|,)[[:space:]]*\"?type=([a-z]+) ]] || fail "outputs: '$line' has no type=; such as type=oci,dest=image.tar"
+    local line=$1 names type='' asked=''
+    names=$(names "$line")
+    [[ $names =~ (^|,)[[:space:]]*type=([a-z]+) ]] || fail "outputs: '$line' has no type=; such as type=oci,dest=image.tar"
     type=${BASH_REMATCH[2]}
-    if [[ ${line,,} =~ (^|,)[[:space:]]*\"?rewrite-timestamp=([^,\"]*) ]]; then
+    if [[ ${names,,} =~ (^|,)[[:space:]]*rewrite-timestamp=([^,]*) ]]; then
         asked=${BASH_REMATCH[2]}
         [[ $asked == true ]] || fail "outputs: '$line' switches rewrite-timestamp off, so that it is not reproducible"
     fi
@@ -40,7 +56,7 @@ reproducible() {
     docker | image | oci | registry) ;;
     *) asked=none ;;
     esac
-    if [[ $PUSH == true && $type == image && ! $line =~ (^|,)[[:space:]]*push= ]]; then line+=,push=true; fi
+    if [[ $PUSH == true && $type == image && ! $names =~ (^|,)[[:space:]]*push= ]]; then line+=,push=true; fi
     if [[ -z $asked ]]; then line+=,rewrite-timestamp=true; fi
     printf '%s' "$line"
 }
@@ -51,7 +67,7 @@ while IFS= read -r line; do
     line=${line%"${line##*[![:space:]]}"}
     [[ -n $line ]] || continue
     line=$(reproducible "$line")
-    [[ ! $line =~ (^|,)\"?type=(image|registry) ]] || pushes=true
+    [[ ! $(names "$line") =~ (^|,)[[:space:]]*type=(image|registry) ]] || pushes=true
     outputs+=${outputs:+$'\n'}$line
 done <<<"$OUTPUTS"
 

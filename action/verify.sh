@@ -42,9 +42,10 @@ else
     fail 'nothing to compare with; set expected_digest or target_image'
 fi
 
-image=${OUTPUT:-$RUNNER_TEMP/repro-build/image.tar}
-report=$RUNNER_TEMP/repro-build/report.json
-mkdir -p "$RUNNER_TEMP/repro-build"
+# A directory of its own: another step of the job may use this action too.
+scratch=$(mktemp -d "$RUNNER_TEMP/repro-build.XXXXXXXX")
+image=${OUTPUT:-$scratch/image.tar}
+report=$scratch/report.json
 
 options=("--runtime=$RUNTIME" "--source-date-epoch=$seconds" "--platform=$PLATFORM" "--output=$image")
 if [[ -n $BUILDKIT_IMAGE ]]; then
@@ -56,11 +57,11 @@ while IFS= read -r line; do options+=("--build-arg=$line"); done < <(build_args 
 while IFS= read -r line; do options+=("--annotation=$line"); done < <(lines "$ANNOTATIONS")
 while IFS= read -r line; do options+=("--tag=$line"); done < <(lines "${TAGS//,/$'\n'}")
 
+rm -f -- "$image"
 # What the build prints is not to be read as workflow commands.
 pause=$(random_word)
 printf '::stop-commands::%s\n' "$pause"
 code=0
-rm -f -- "$image"
 "$TOOL" build "${options[@]}" -- "$CONTEXT" || code=$?
 # 1 is what it ends with for an image that is there and wrong, too; the report says how.
 if ((code <= 1)); then

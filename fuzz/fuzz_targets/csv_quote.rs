@@ -13,8 +13,8 @@ use repro_build::{
 struct Machine;
 
 impl Environment for Machine {
-    fn var(&self, _: &str) -> Option<String> {
-        None
+    fn var(&self, _: &str) -> error::Result<Option<String>> {
+        Ok(None)
     }
 
     fn has_program(&self, _: &str) -> bool {

@@ -13,7 +13,7 @@ pub fn describe(request: &BuildRequest) -> String {
     };
     let flag = |value: bool| if value { "True" } else { "False" };
     let buildkit = match &request.builder {
-        BuildKit::Image { reference, .. } => show(reference),
+        BuildKit::Image { reference, .. } => show(&(request.runtime.image)(reference)),
         BuildKit::Existing(name) => format!("(builder {})", show(name)),
     };
     let absent = "(not provided)";

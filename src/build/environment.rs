@@ -2,7 +2,7 @@
 //!
 //! Knows variables, programs on PATH, directories and terminals. Must not know what they mean to a build.
 
-use std::{env, path::Path};
+use std::{env, ffi::OsString, path::Path};
 
 use crate::{
     error::{Error, Result},
@@ -11,8 +11,11 @@ use crate::{
 
 /// What the machine has to say: variables, programs, directories. Tests give their own.
 pub trait Environment {
-    /// The variable of that name, where it is set and is UTF-8.
-    fn var(&self, name: &str) -> Option<String>;
+    /// The variable of that name, where it is set.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::error::ErrorKind::Usage) where it is not UTF-8: no other text is put in its place.
+    fn var(&self, name: &str) -> Result<Option<String>>;
     /// Whether a program of that name can be run.
     fn has_program(&self, name: &str) -> bool;
     /// Whether `path` is a directory.
@@ -28,8 +31,9 @@ pub trait Environment {
 pub struct System;
 
 impl Environment for System {
-    fn var(&self, name: &str) -> Option<String> {
-        env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    fn var(&self, name: &str) -> Result<Option<String>> {
+        let text = env::var_os(name).map(OsString::into_string).transpose();
+        text.map_err(|_| Error::usage(format!("the variable {} is not UTF-8", escape(name.as_bytes()))))
     }
 
     fn has_program(&self, name: &str) -> bool {
@@ -61,8 +65,8 @@ impl Environment for System {
 pub struct RecordOnly;
 
 impl Environment for RecordOnly {
-    fn var(&self, _: &str) -> Option<String> {
-        None
+    fn var(&self, _: &str) -> Result<Option<String>> {
+        Ok(None)
     }
 
     fn has_program(&self, name: &str) -> bool {

@@ -4,7 +4,7 @@
 
 use std::{
     ffi::OsString,
-    io,
+    io::{self, Read as _, Seek as _},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -75,11 +75,11 @@ impl Executor for Process<'_> {
         if status.success() {
             return Ok(());
         }
+        if interrupted || by_interrupt(status) {
+            return Err(was_interrupted(argv));
+        }
         let name = argv.first().map_or("", String::as_str);
         let (kind, how) = match status.code() {
-            _ if interrupted || by_interrupt(status) => {
-                (ErrorKind::Interrupted, "was interrupted".to_owned())
-            }
             Some(code) => (ErrorKind::Child(code), format!("ended with exit code {code}")),
             None => {
                 let signal = signal(status);
@@ -91,10 +91,22 @@ impl Executor for Process<'_> {
 
     fn probe(&mut self, argv: &[String]) -> Result<Option<String>> {
         (self.announce)(&shell_line(argv));
+        // A file, not a pipe: whatever the program leaves running may keep that open.
+        let mut answer = tempfile::tempfile().map_err(|error| cannot_run(argv, error))?;
+        let writer = answer.try_clone().map_err(|error| cannot_run(argv, error))?;
         let mut command = self.command(argv);
-        let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_run(argv, error))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(output.status.success().then_some(text))
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| cannot_run(argv, error))?;
+        let (status, interrupted) = self.wait(argv, &mut child, None)?;
+        if interrupted || by_interrupt(status) {
+            return Err(was_interrupted(argv));
+        }
+        let mut text = Vec::new();
+        answer
+            .rewind()
+            .and_then(|()| answer.read_to_end(&mut text))
+            .map_err(|error| cannot_run(argv, error))?;
+        Ok(status.success().then(|| String::from_utf8_lossy(&text).into_owned()))
     }
 
     fn is_dry(&self) -> bool {
@@ -122,8 +134,11 @@ impl Process<'_> {
     ) -> Result<(ExitStatus, bool)> {
         let mut requests = [Request::Interrupt, Request::Terminate, Request::Kill].into_iter();
         let mut next = None;
+        // Best effort: what matters is that the command itself ends, which is waited for.
+        let mut helper = Helper(None);
         loop {
             if let Some(status) = child.try_wait().map_err(|error| cannot_run(argv, error))? {
+                helper.finish(self.observer);
                 return Ok((status, next.is_some()));
             }
             let due = next.map_or_else(
@@ -135,13 +150,29 @@ impl Process<'_> {
                     request.send(child);
                 }
                 if let (None, Some(argv)) = (next, on_interrupt) {
-                    // Best effort: what matters is that the command itself ends, which is waited for.
-                    let _ = self.command(argv).stdin(Stdio::null()).output();
+                    let [input, output, errors] = [(); 3].map(|()| Stdio::null());
+                    helper.0 = self.command(argv).stdin(input).stdout(output).stderr(errors).spawn().ok();
                 }
                 next = Instant::now().checked_add(GRACE);
             }
             thread::sleep(POLL);
         }
+    }
+}
+
+/// The command that helps an interrupted one to end.
+struct Helper(Option<Child>);
+
+impl Helper {
+    /// Gives it the time it still needs, unless the user insists, and leaves nothing of it running.
+    fn finish(&mut self, observer: &dyn Observer) {
+        let Some(child) = &mut self.0 else { return };
+        let begun = Instant::now();
+        while matches!(child.try_wait(), Ok(None)) && !observer.insists() && begun.elapsed() < GRACE {
+            thread::sleep(POLL);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -192,6 +223,11 @@ fn signal(_: ExitStatus) -> i32 {
 fn by_interrupt(status: ExitStatus) -> bool {
     const SIGINT: i32 = 2;
     signal(status) == SIGINT || status.code() == Some(128 + SIGINT)
+}
+
+fn was_interrupted(argv: &[String]) -> Error {
+    let name = argv.first().map_or("", String::as_str);
+    Error::new(ErrorKind::Interrupted, format!("{} was interrupted", escape(name.as_bytes())))
 }
 
 fn cannot_run(argv: &[String], error: io::Error) -> Error {

@@ -65,7 +65,7 @@ impl BuildRequest {
 fn runtime(flags: &Builder, environment: &dyn Environment) -> Result<&'static Runtime> {
     let named = match &flags.runtime {
         Some(name) => Some(("--runtime", name.clone())),
-        None => environment.var("REPRO_RUNTIME").map(|name| ("REPRO_RUNTIME", name)),
+        None => environment.var("REPRO_RUNTIME")?.map(|name| ("REPRO_RUNTIME", name)),
     };
     let names = || RUNTIMES.iter().map(|runtime| runtime.name).collect::<Vec<_>>().join(" or ");
     match named {
@@ -79,7 +79,7 @@ fn runtime(flags: &Builder, environment: &dyn Environment) -> Result<&'static Ru
 
 /// A variable that is a yes or a no.
 fn switch(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
-    let Some(value) = environment.var(name) else { return Ok(None) };
+    let Some(value) = environment.var(name)? else { return Ok(None) };
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" => Ok(Some(true)),
         "0" | "false" => Ok(Some(false)),
@@ -89,27 +89,31 @@ fn switch(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
 
 /// The first level that says anything counts; there it must be said in one way only.
 fn source_date_epoch(flags: &Builder, environment: &dyn Environment) -> Result<u64> {
-    let levels = [
-        (("--source-date-epoch", flags.source_date_epoch.clone()), ("--datetime", flags.datetime.clone())),
-        (
-            ("REPRO_SOURCE_DATE_EPOCH", environment.var("REPRO_SOURCE_DATE_EPOCH")),
-            ("REPRO_DATETIME", environment.var("REPRO_DATETIME")),
-        ),
-        (("SOURCE_DATE_EPOCH", environment.var("SOURCE_DATE_EPOCH")), ("", None)),
-    ];
-    for ((seconds_name, seconds), (datetime_name, datetime)) in levels {
-        return match (seconds, datetime) {
-            (None, None) => continue,
-            (Some(seconds), None) => epoch::from_seconds(seconds_name, &seconds),
-            (None, Some(datetime)) => epoch::from_datetime(datetime_name, &datetime),
-            (Some(_), Some(_)) => Err(Error::usage(format!(
-                "{seconds_name} and {datetime_name} exclude each other; give one of them"
-            ))),
-        };
+    let var = |name| environment.var(name).map(|value| (name, value));
+    let typed = [("--source-date-epoch", &flags.source_date_epoch), ("--datetime", &flags.datetime)];
+    if let Some(seconds) = one_time(typed.map(|(name, value)| (name, value.clone())))? {
+        return Ok(seconds);
     }
-    Err(Error::usage(
-        "no time is given, so the build cannot be reproduced; add --datetime YYYY-MM-DD or --source-date-epoch SECONDS",
-    ))
+    if let Some(seconds) = one_time([var("REPRO_SOURCE_DATE_EPOCH")?, var("REPRO_DATETIME")?])? {
+        return Ok(seconds);
+    }
+    one_time([var("SOURCE_DATE_EPOCH")?, ("", None)])?.ok_or_else(|| {
+        Error::usage(
+            "no time is given, so the build cannot be reproduced; add --datetime YYYY-MM-DD or --source-date-epoch SECONDS",
+        )
+    })
+}
+
+/// The time that one level gives, as seconds or as a date: name and value of each.
+fn one_time([seconds, datetime]: [(&str, Option<String>); 2]) -> Result<Option<u64>> {
+    match (seconds, datetime) {
+        ((_, None), (_, None)) => Ok(None),
+        ((name, Some(seconds)), (_, None)) => epoch::from_seconds(name, &seconds).map(Some),
+        ((_, None), (name, Some(datetime))) => epoch::from_datetime(name, &datetime).map(Some),
+        ((seconds, _), (datetime, _)) => {
+            Err(Error::usage(format!("{seconds} and {datetime} exclude each other; give one of them")))
+        }
+    }
 }
 
 fn builder(
@@ -136,7 +140,10 @@ fn builder(
         };
     }
     let default = if rootless { DEFAULT_ROOTLESS_PIN } else { DEFAULT_PIN };
-    let asked = flags.buildkit_image.clone().or_else(|| environment.var("REPRO_BUILDKIT_IMAGE"));
+    let asked = match &flags.buildkit_image {
+        Some(image) => Some(image.clone()),
+        None => environment.var("REPRO_BUILDKIT_IMAGE")?,
+    };
     let text = asked.as_deref().unwrap_or(default.name);
     let pin = Pin::find(text);
     if let Some(pin) = pin.filter(|pin| rootless && !pin.rootless) {
@@ -226,7 +233,7 @@ fn build_args(args: &[String], environment: &dyn Environment) -> Result<Vec<Stri
     for arg in args {
         let (key, value) = match arg.split_once('=') {
             Some((key, value)) => (key, Some(value.to_owned())),
-            None => (arg.as_str(), environment.var(arg)),
+            None => (arg.as_str(), environment.var(arg)?),
         };
         if key.is_empty() || key.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(Error::usage(format!("--build-arg: '{}' has no name; give NAME=VALUE", show(arg))));

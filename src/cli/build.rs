@@ -16,8 +16,10 @@ use super::{
     stop,
 };
 use crate::{
-    build::{BuildRequest, Builder, Exporter, PINS, RUNTIMES, System},
+    build::{BuildRequest, Builder, DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, Exporter, PINS, RUNTIMES, System},
     error::Result,
+    image::Platform,
+    ladder::Rung,
     rules::Level,
 };
 
@@ -28,7 +30,8 @@ use crate::{
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   repro-build build --datetime 2025-01-01 .
-  repro-build build --sde 0 --expected-image-digest sha256:… -t app:1 -o app.tar .
+  repro-build build --sde 0 --tag app:1 --output app.tar .
+  repro-build build --sde 0 --expected-image-digest sha256:… .
   repro-build build --sde 0 --platform linux/amd64,linux/arm64 --exporter oci .")]
 pub(super) struct Args {
     /// Directory, or a git or http address
@@ -42,8 +45,8 @@ pub(super) struct Args {
     buildkit: BuildKit,
     #[command(flatten)]
     after: After,
-    /// Print the commands that would be run, and run nothing
-    #[arg(long)]
+    /// Print the commands of this build, with the image straight at its place, and run nothing
+    #[arg(long, help_heading = "After the build, or instead of it")]
     dry: bool,
 }
 
@@ -62,7 +65,7 @@ struct Input {
     /// Build argument; a bare NAME takes its value from the environment; may be repeated
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
-    /// Platforms, as in linux/amd64 [default: the runtime's own]
+    /// Platforms, as in linux/amd64; several need --exporter oci [default: the runtime's own]
     #[arg(long, value_name = "OS/ARCH,…")]
     platform: Vec<String>,
 }
@@ -113,7 +116,7 @@ struct BuildKit {
 }
 
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = "After the build")]
+#[command(next_help_heading = "After the build, or instead of it")]
 struct After {
     /// The digest the image must have, or the published image that has it
     #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
@@ -121,8 +124,7 @@ struct After {
     /// Build a second time, both times without cache, and compare
     #[arg(long)]
     check_reproducible: bool,
-    /// Run what comes out through `normalize`, base image included
-    #[arg(long, value_name = "LEVEL", value_parser = diff::parse_level)]
+    #[arg(long, value_name = "LEVEL", value_parser = diff::parse_level, help = normalize_help())]
     normalize: Option<Level>,
     /// Write what a rebuild needs
     #[arg(long, value_name = "FILE.json")]
@@ -140,7 +142,16 @@ pub(super) fn runtime_parser() -> PossibleValuesParser {
 
 fn buildkit_help() -> String {
     let names = PINS.iter().map(|pin| pin.name).collect::<Vec<_>>().join(", ");
-    format!("BuildKit image: {names}, or a reference, best with its digest [env: REPRO_BUILDKIT_IMAGE]")
+    format!(
+        "BuildKit image: {names}, or a reference, best with its digest [default: {}, with --rootless {}] \
+         [env: REPRO_BUILDKIT_IMAGE]",
+        DEFAULT_PIN.name, DEFAULT_ROOTLESS_PIN.name
+    )
+}
+
+fn normalize_help() -> String {
+    let names = Level::ALL.map(Level::name).join(", ");
+    format!("Run what comes out through `normalize`, base image included: {names}")
 }
 
 impl Args {
@@ -172,15 +183,17 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    stop::gently();
     let after = &args.after;
     let request = BuildRequest::resolve(&args.flags(), &System)?;
     built::announce(&request, global);
     if args.dry {
-        return built::dry(&request, after.check_reproducible);
+        return built::dry(&request, after.record.is_some(), after.check_reproducible);
     }
     let expected = after.expected_image_digest.as_ref();
-    let expected = expected.map(|expected| expected.resolve(single(&request).as_ref())).transpose()?;
+    let (rung, platform) = asked(&request);
+    let expected = expected.map(|expected| expected.resolve(rung, platform.as_ref())).transpose()?;
+    // Not before: nothing is there to tidy up, and a registry that does not answer would be waited for.
+    stop::gently();
     let record = after.record.as_ref().map(|_| built::record(&request, global)).transpose()?;
     let image = Built::make(&request, after.normalize, global)?;
     let mut outcome = image.show(expected, global)?;
@@ -193,10 +206,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The platform that is built, if it is one and was named.
-fn single(request: &BuildRequest) -> Option<crate::image::Platform> {
+/// What of a published image is to be compared with what is built: one platform's manifest, or the index of several.
+fn asked(request: &BuildRequest) -> (Option<Rung>, Option<Platform>) {
     match request.platforms.as_slice() {
-        [platform] => crate::image::Platform::parse(platform),
-        _ => None,
+        [] => (Some(Rung::Manifest), None),
+        [platform] => (Some(Rung::Manifest), Platform::parse(platform)),
+        _ => (None, None),
     }
 }

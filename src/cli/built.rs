@@ -9,7 +9,7 @@ use std::{
 use super::{analyze, args::Global, exit::Outcome, output, progress::Progress};
 use crate::{
     archive::{OpenOptions, Source},
-    build::{self, BuildRecord, BuildRequest, Difference, DryRun, Executor as _, Files, Process, Rung},
+    build::{self, BuildRecord, BuildRequest, Difference, Executor as _, Files, Process, Rung},
     diff,
     digest::Digest,
     error::{Error, Result},
@@ -36,24 +36,31 @@ pub(super) fn announce(request: &BuildRequest, global: &Global) {
     }
 }
 
-/// Prints the commands of a build, or of two.
-pub(super) fn dry(request: &BuildRequest, twice: bool) -> Result<Outcome> {
-    let mut dry = DryRun::default();
-    build::run(request, &mut dry)?;
-    if twice {
-        build::run(&elsewhere(request), &mut dry)?;
+/// Prints the commands of a build, or of two, as lines that a shell can run; `recorded` builds ask for a version first.
+pub(super) fn dry(request: &BuildRequest, recorded: bool, twice: bool) -> Result<Outcome> {
+    let mut lines = Vec::new();
+    if recorded {
+        lines.push(build::shell_line(&version_command(request)));
     }
-    output::stdout(|out| {
-        dry.commands.iter().try_for_each(|argv| writeln!(out, "{}", build::shell_line(argv)))
-    })?;
+    let second = twice.then(|| elsewhere(request));
+    for request in [Some(request), second.as_ref()].into_iter().flatten() {
+        for command in build::plan(request, &Files::direct(request)).commands {
+            let probe = command.unless.map(|argv| build::shell_line(&argv) + " >/dev/null 2>&1 || ");
+            lines.push(probe.unwrap_or_default() + &build::shell_line(&command.argv));
+        }
+    }
+    output::stdout(|out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
     Ok(Outcome::Good)
+}
+
+fn version_command(request: &BuildRequest) -> Vec<String> {
+    request.runtime.version.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// The record of a build that is about to be made.
 pub(super) fn record(request: &BuildRequest, global: &Global) -> Result<BuildRecord> {
     let observer = Progress::new(global);
-    let version: Vec<String> = request.runtime.version.iter().map(|word| (*word).to_owned()).collect();
-    let version = process(&observer, global, |process| process.probe(&version))?;
+    let version = process(&observer, global, |process| process.probe(&version_command(request)))?;
     BuildRecord::new(request, &version.unwrap_or_default(), &observer)
 }
 
@@ -62,8 +69,11 @@ pub(super) fn second(output: &str) -> String {
     format!("{output}.second")
 }
 
+/// The same build with its image at the second place; neither image is part of the context.
 fn elsewhere(request: &BuildRequest) -> BuildRequest {
-    BuildRequest { output: second(&request.output), ..request.clone() }
+    let mut other = BuildRequest { output: second(&request.output), ..request.clone() };
+    other.leave_out.push(request.output.clone());
+    other
 }
 
 fn process<T>(

@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Container runtime, instead of the recorded one
     #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
     runtime: Option<String>,
-    /// Print the commands that would be run, and run nothing
+    /// Print the commands of this build, with the image straight at its place, and run nothing
     #[arg(long)]
     dry: bool,
 }
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let request = BuildRequest::resolve(&args.flags(&recorded)?, &RecordOnly)?;
     built::announce(&request, global);
     if args.dry {
-        return built::dry(&request, false);
+        return built::dry(&request, true, false);
     }
     let draft = built::record(&request, global)?;
     let image = Built::make(&request, level, global)?;

@@ -25,11 +25,11 @@ pub(super) fn parse_expected(text: &str) -> std::result::Result<Expected, String
 }
 
 impl Expected {
-    /// The digest, fetched if it has to be.
-    pub(super) fn resolve(&self, platform: Option<&Platform>) -> Result<Digest> {
+    /// The digest, fetched if it has to be; `rung` and `platform` as for [`published`].
+    pub(super) fn resolve(&self, rung: Option<Rung>, platform: Option<&Platform>) -> Result<Digest> {
         match self {
             Expected::Digest(digest) => Ok(*digest),
-            Expected::Published(reference) => published(reference, None, platform),
+            Expected::Published(reference) => published(reference, rung, platform),
         }
     }
 }

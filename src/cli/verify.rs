@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let Verifying { reporting, reading, .. } = &args.verifying;
     args.verifying.check()?;
     let platform = reading.platform();
-    let expect = args.expect.iter().map(|expected| expected.resolve(platform)).collect::<Result<Vec<_>>>()?;
+    let expect =
+        args.expect.iter().map(|expected| expected.resolve(None, platform)).collect::<Result<Vec<_>>>()?;
     let outputs = output::outputs(reporting, global)?;
     let (tasks, header) = args.inputs.tasks("verify", reading)?;
     let archive_digests = args.archive_digests || reporting.archive_digest();

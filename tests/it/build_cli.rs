@@ -199,6 +199,29 @@ fn a_second_ctrl_c_is_not_gentle() {
     assert!(fake.outputs().is_empty(), "{:?}", fake.outputs());
 }
 
+/// A question that is not answered is given up like a build.
+#[test]
+fn ctrl_c_ends_a_probe() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let fake = tiny("probe-hangs");
+        let mut command = program(&fake, &["build", "--sde=0", "--runtime", "docker", "../context"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !fake.path("started").exists() {
+            assert_eq!(child.try_wait().unwrap(), None, "the program ended");
+            thread::sleep(Duration::from_millis(10));
+        }
+        kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+        let begun = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(30) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(child.try_wait().unwrap().is_some(), "it waits for an answer");
+        ends(&child.wait_with_output().unwrap(), code);
+        assert!(fake.outputs().is_empty() && fake.log().len() == 1, "{:?}", fake.log());
+    }
+}
+
 #[test]
 fn a_record_leads_to_the_same_image_or_says_what_differs() {
     for runtime in RUNTIMES {
@@ -222,6 +245,8 @@ fn a_record_leads_to_the_same_image_or_says_what_differs() {
             serde_json::from_slice(&fs::read(fake.path("record.json")).unwrap()).unwrap();
         crate::reports::assert_published("BuildRecord", &json, "tool");
         assert_eq!(json["digest"], TINY);
+        let version = if runtime == "docker" { "buildx v0.99" } else { "podman version 9.9" };
+        assert_eq!(json["runtime"], serde_json::json!({"name": runtime, "version": version}));
         assert_eq!(json["build_args"], serde_json::json!(["A=1, 2", "B=from outside"]));
         let first = build_command(&fake);
 
@@ -293,6 +318,15 @@ fn two_builds_are_compared() {
         assert_eq!(fake.outputs(), ["image.tar"]);
         let builds: Vec<_> = fake.log().into_iter().filter(|line| line.contains("--output=")).collect();
         assert_eq!(builds.len(), 2);
+        // In the context neither build sees the other's image.
+        let inside = tiny("alternates");
+        copy("good/tiny-bk-docker-rw0.tar", &inside.path("fixture-2.tar"));
+        let args = ["--runtime", runtime, "--check-reproducible", "--output=../context/image.tar"];
+        ends(&build(&inside, &args), 0);
+        let ignored = fs::read_to_string(inside.path("seen-ignore")).unwrap();
+        for image in ["image.tar", "image.tar.second"] {
+            assert!(ignored.lines().any(|line| line == image), "the second build sees {image}: {ignored}");
+        }
         assert!(builds.iter().all(|line| line.contains("\t--no-cache\t")), "{builds:?}");
 
         let fake = tiny("alternates");
@@ -325,6 +359,37 @@ fn a_dry_run_prints_the_commands_and_runs_nothing() {
     assert_eq!(line[..3], ["podman", "run", "--rm"]);
     assert!(line.contains(&"--opt=build-arg:SOURCE_DATE_EPOCH=0".to_owned()), "{line:?}");
     assert!(fake.log().is_empty() && fake.outputs().is_empty());
+}
+
+/// What `--dry` prints is run by a shell, and compared with what a build runs.
+#[test]
+fn a_dry_run_prints_what_a_build_runs() {
+    for runtime in RUNTIMES {
+        let (dry, real) = (tiny("success"), tiny("success"));
+        let args = ["--runtime", runtime, "--record=../record.json", "--build-arg=A=x, \"y\"\n$(z)"];
+        let printed = build(&dry, &[&args[..], &["--dry"]].concat());
+        ends(&printed, 0);
+        let mut shell = Command::new("bash");
+        shell.args(["-euc", &out(&printed)]).current_dir(dry.path("out"));
+        shell.env("PATH", format!("{}:/usr/bin:/bin", dry.path("bin").display()));
+        ends(&shell.output().unwrap(), 0);
+        ends(&build(&real, &args), 0);
+        // The image goes straight to its place, and each world has its own paths.
+        let plain = |fake: &Fake| -> Vec<String> {
+            let root = fs::canonicalize(fake.path("")).unwrap().display().to_string();
+            let own = |word: &str| word.starts_with("--name=repro-build-");
+            let words = fake.log().join("\t").replace(&root, "");
+            let staging = words.split(['/', ',', '\t']).find(|part| part.starts_with(".repro-build-"));
+            let words = staging.map_or(words.clone(), |name| words.replace(&format!("/{name}"), ""));
+            words.split('\t').filter(|word| !own(word)).map(str::to_owned).collect()
+        };
+        assert_eq!(plain(&dry), plain(&real));
+        assert_eq!(dry.outputs(), ["image.tar"]);
+        // A builder that is there is not made again.
+        ends(&shell.output().unwrap(), 0);
+        let created = dry.log().iter().filter(|line| line.contains("\tcreate\t")).count();
+        assert_eq!(created, usize::from(runtime == "docker"));
+    }
 }
 
 #[test]
@@ -481,6 +546,13 @@ fn script(fake: &Fake, name: &str, vars: &[(&str, &str)]) -> Output {
     command.output().unwrap()
 }
 
+/// The report that the verify action named last.
+fn last_report(fake: &Fake) -> serde_json::Value {
+    let outputs = fs::read_to_string(fake.path("temp/outputs")).unwrap();
+    let path = outputs.lines().rfind(|line| line.ends_with("/report.json")).unwrap();
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
 #[test]
 fn the_verify_action_works_with_the_program_as_it_is() {
     let mut variables = vec![
@@ -503,8 +575,7 @@ fn the_verify_action_works_with_the_program_as_it_is() {
     ends(&good, 0);
     let outputs = fs::read_to_string(fake.path("temp/outputs")).unwrap();
     assert!(outputs.contains(&format!("\n{TINY}\n")) && outputs.contains("\ntrue\n"), "{outputs}");
-    let report = fs::read(fake.path("temp/repro-build/report.json")).unwrap();
-    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let report = last_report(&fake);
     assert_eq!(report["inputs"][0]["outcome"], "pass");
 
     variables[0].1 = OTHER;
@@ -513,8 +584,7 @@ fn the_verify_action_works_with_the_program_as_it_is() {
     let fake = tiny("success");
     copy("bad/07a-diffids-swapped.tar", &fake.path("fixture.tar"));
     ends(&script(&fake, "verify.sh", &variables), 1);
-    let report = fs::read(fake.path("temp/repro-build/report.json")).unwrap();
-    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let report = last_report(&fake);
     assert_eq!(report["inputs"][0]["outcome"], "fail");
 }
 

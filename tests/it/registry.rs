@@ -183,6 +183,45 @@ fn a_published_image_is_what_a_tarball_is_compared_with() {
     fails(&registry.run(&["verify", "--expect", &missing, &same]), 2, &missing);
 }
 
+/// A build of one platform is compared with that platform's manifest, one of several with the index.
+#[test]
+fn a_build_is_compared_with_what_was_published_of_its_platforms() {
+    use crate::build::fake::Fake;
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(MULTI, "lab/multi:1");
+    registry.push(TINY, "lab/tiny:1");
+    let (several, one) = (registry.reference("lab/multi:1"), registry.reference("lab/tiny:1"));
+    let build = |fixture: &str, expected: &str, more: &[&str]| {
+        let fake = Fake::new("success");
+        fs::copy(fixtures(fixture), fake.path("fixture.tar")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
+        command.args(["build", "--sde=0", "--expected-image-digest", expected]).args(more).arg("../context");
+        command.env_clear().env("HOME", fake.path("")).current_dir(fake.path("out"));
+        command.env("PATH", format!("{}:/usr/bin:/bin", fake.path("bin").display()));
+        (command.output().unwrap(), fake.log())
+    };
+    let tiny = "good/tiny-bk-docker-rw0.tar";
+    for more in [&[][..], &["--platform=linux/amd64"]] {
+        assert!(line(&build(tiny, &one, more).0).contains("✅ Image digest matches abdc25f52195"));
+    }
+    let (unnamed, log) = build(tiny, &several, &[]);
+    fails(&unnamed, 2, "choose with --platform: linux/amd64, linux/arm64");
+    assert!(log.is_empty(), "nothing is built before: {log:?}");
+    fails(&build(tiny, &several, &["--platform=linux/amd64"]).0, 1, "does not have the expected digest");
+    fails(&build(tiny, &several, &["--platform=linux/s390x"]).0, 2, "linux/arm64");
+
+    let both = ["--platform=linux/amd64,linux/arm64", "--exporter=oci"];
+    let index = line(&registry.run(&["digest", &several]));
+    for expected in [&several, &index] {
+        assert!(
+            line(&build(MULTI, expected, &both).0)
+                .contains(&format!("✅ Image digest matches {}", &index[7..]))
+        );
+    }
+    let amd64 = line(&registry.run(&["digest", "--platform=linux/amd64", &several]));
+    fails(&build(MULTI, &amd64, &both).0, 1, "(it is the manifest digest)");
+}
+
 #[test]
 fn passwords_come_from_dockers_configuration_or_its_helper() {
     let Some(registry) = Registry::start(true) else { return };

@@ -16,6 +16,7 @@ pub(super) const DOCKER: Runtime = Runtime {
     builders: true,
     args_option: "--buildx-args",
     version: &["docker", "buildx", "version"],
+    image: str::to_owned,
     commands,
     warnings: |_| Vec::new(),
 };

@@ -20,6 +20,8 @@ pub struct Runtime {
     pub args_option: &'static str,
     /// The command that prints its version.
     pub version: &'static [&'static str],
+    /// The BuildKit image's reference as this runtime is given it.
+    pub(super) image: fn(&str) -> String,
     /// The commands that carry out a request.
     pub(super) commands: fn(&BuildRequest, &Files) -> Vec<CommandSpec>,
     /// What is odd about a request under this runtime.

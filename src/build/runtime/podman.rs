@@ -16,6 +16,7 @@ pub(super) const PODMAN: Runtime = Runtime {
     builders: false,
     args_option: "--buildkit-args",
     version: &["podman", "--version"],
+    image: with_registry,
     commands,
     warnings,
 };

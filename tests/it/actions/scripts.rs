@@ -57,6 +57,11 @@ fn build_outputs_are_made_reproducible() {
             &[("OUTPUTS", "\"type=oci\",\"dest=a,b\",rewrite-timestamp=true")],
             "\"type=oci\",\"dest=a,b\",rewrite-timestamp=true",
         ),
+        // What stands in a quoted value is no key.
+        (
+            &[("OUTPUTS", "\"dest=a,type=local,rewrite-timestamp=true\",type=oci")],
+            "\"dest=a,type=local,rewrite-timestamp=true\",type=oci,rewrite-timestamp=true",
+        ),
     ] {
         let ran = Runner::new().script("action/build-inputs.sh", &with(BUILD, changes));
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -94,6 +99,7 @@ fn wrong_build_inputs_end_the_step_with_a_reason() {
         (&[("BUILDKIT_IMAGE", "a b")], "no image reference"),
         (&[("BUILDKIT_IMAGE", "")], "leave the input out"),
         (&[("BUILD_ARGS", "A=1\n SOURCE_DATE_EPOCH=0")], "SOURCE_DATE_EPOCH is set by"),
+        (&[("BUILD_ARGS", "\"SOURCE_DATE_EPOCH=0\"")], "SOURCE_DATE_EPOCH is set by"),
         (&[("OUTPUTS", "./out")], "has no type="),
         (&[("OUTPUTS", "type=oci,rewrite-timestamp=false")], "not reproducible"),
         (&[("PLATFORMS", "linux/amd64,linux/arm64")], "several platforms"),
@@ -154,6 +160,18 @@ fn the_expected_digest_may_come_from_a_registry() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(call(&ran.calls, "digest"), ["--platform=linux/amd64", "--", "ghcr.io/o/i:1"]);
     assert!(call(&ran.calls, "verify").contains(&"--expect=sha256:ef".to_owned()), "{ran:?}");
+}
+
+#[test]
+fn a_second_use_in_one_job_does_not_take_the_first_ones_report_for_its_own() {
+    let runner = Runner::new();
+    let first = verify(&runner, &[]);
+    runner.says("repro-build.build", "exit 2");
+    let second = verify(&runner, &[]);
+    assert_eq!((first.code, second.code), (0, 2), "{first:?} {second:?}");
+    assert!(fs::metadata(&first.outputs["report"]).unwrap().len() > 0);
+    assert!(!fs::exists(&second.outputs["report"]).unwrap(), "{second:?}");
+    assert_eq!(second.outputs["digest"], "");
 }
 
 #[test]

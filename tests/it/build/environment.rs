@@ -21,8 +21,8 @@ impl Default for Machine {
 }
 
 impl Environment for Machine {
-    fn var(&self, name: &str) -> Option<String> {
-        self.vars.get(name).map(|value| (*value).to_owned())
+    fn var(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.vars.get(name).map(|value| (*value).to_owned()))
     }
 
     fn has_program(&self, name: &str) -> bool {

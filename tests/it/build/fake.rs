@@ -32,11 +32,18 @@ printf '\n' >>"$world/log"
 mode=$(cat "$world/behaviour")
 
 case "$name $1 ${2-}" in
-"docker buildx inspect") [ -e "$world/builder" ]; exit ;;
+"docker buildx inspect")
+    if [ "$mode" = probe-hangs ]; then
+        trap 'exit 1' INT TERM
+        touch "$world/started"
+        while :; do sleep 0.05; done
+    fi
+    [ -e "$world/builder" ]; exit ;;
 "docker buildx create")
     [ "$mode" != create-fails ] || exit 41
     touch "$world/builder"; exit 0 ;;
 "docker buildx version") echo "buildx v0.99"; exit 0 ;;
+"podman --version ") echo "podman version 9.9"; exit 0 ;;
 "docker buildx build" | "podman run "*) ;;
 "podman rm --force") touch "$world/removed"; exit 0 ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
@@ -54,7 +61,7 @@ for word in "$@"; do
     --file=*) dockerfile=${word#--file=}; ignore=$dockerfile.dockerignore ;;
     --output=*)
         dest=${word#*dest=}; dest=${dest%%,*}
-        [[ $word == *type=docker* && $word == *rewrite-timestamp=true* ]] || exit 98 ;;
+        [[ $word == *type=@(docker|oci)* && $word == *rewrite-timestamp=true* ]] || exit 98 ;;
     esac
 done
 [ "$name" = docker ] || dest=$mounted/${dest#/tmp/image/}

@@ -4,6 +4,8 @@ mod environment;
 #[cfg(unix)]
 pub(crate) mod fake;
 mod plan;
+#[cfg(unix)]
+mod podman;
 mod record;
 mod resolve;
 #[cfg(unix)]

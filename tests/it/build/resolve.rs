@@ -168,6 +168,21 @@ fn build_args_without_a_value_take_it_from_the_environment() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_variable_that_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_repro-build"));
+        command.args(["build", "--runtime=docker", "--dry", "--sde=0"]).args(args).arg(".");
+        command.env("A", std::ffi::OsStr::from_bytes(b"\xff")).output().unwrap()
+    };
+    let refused = run(&["--build-arg=A"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the variable A is not UTF-8"), "{refused:?}");
+    assert_eq!(run(&["--build-arg=A=x"]).status.code(), Some(0));
+}
+
+#[test]
 fn a_directory_wins_over_an_address_and_addresses_stay_as_they_are() {
     for address in ["https://example.org/r.git#v1:sub", "git@example.org:r.git", "github.com/o/r"] {
         let request = resolve(&Builder { context: address.into(), file: text("sub/F"), ..flags() }).unwrap();
@@ -188,7 +203,7 @@ fn the_environment_block_reads_as_the_python_programs() {
         "\
 Build environment:
 - Container runtime: podman
-- BuildKit image: a/b:1
+- BuildKit image: docker.io/a/b:1
 - Rootless support: False
 - Caching enabled: True
 - Build context: /home/u/app
