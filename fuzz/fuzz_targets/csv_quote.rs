@@ -5,7 +5,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use repro_build::{
-    build::{BuildRequest, Dockerfile, Environment, Files, Flags, plan},
+    build::{BuildRequest, Builder, Dockerfile, Environment, Files, plan},
     error,
 };
 
@@ -60,7 +60,7 @@ fn fields(argv: &[String], option: &str) -> Vec<Vec<String>> {
 fn case(u: &mut Unstructured) -> Result<()> {
     let typed = Typed::arbitrary(u)?;
     let annotation = format!("{}={}", typed.key, typed.value);
-    let flags = Flags {
+    let flags = Builder {
         runtime: Some(if typed.podman { "podman" } else { "docker" }.into()),
         source_date_epoch: Some("0".into()),
         output: Some(typed.output),
@@ -68,7 +68,7 @@ fn case(u: &mut Unstructured) -> Result<()> {
         file: typed.file,
         tags: typed.tags,
         annotations: vec![annotation.clone()],
-        ..Flags::default()
+        ..Builder::default()
     };
     let Ok(request) = BuildRequest::resolve(&flags, &Machine) else { return Ok(()) };
     let dockerfile = request.file.clone().map(|path| Dockerfile { path, ignore: None, local: true });

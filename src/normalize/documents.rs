@@ -10,11 +10,14 @@ use std::{
     rc::Rc,
 };
 
-use super::{Attestations, Base, form, layers::Layers, outcome::Ledger};
+use super::{
+    Attestations, Base, form,
+    layers::Layers,
+    outcome::{Ledger, subject},
+};
 use crate::{
     digest::{Algorithm, Digest},
     error::{Error, ErrorKind, Result},
-    escape::escape,
     image::{BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Layer, Manifest, Node as DocNode},
     json::{self, Edits, Node, Value},
     ladder::Rung,
@@ -295,12 +298,3 @@ pub(super) const NAMES: &str = "archive.names";
 pub(super) const PLATFORM: &str = "archive.platform";
 /// BuildKit's annotation that ties an attestation to the manifest beside it.
 pub(super) const REFERENCE: &str = "vnd.docker.reference.digest";
-
-/// The name of a blob's file in the input, escaped.
-pub(super) fn subject(graph: &ImageGraph<'_>, blob: BlobId) -> String {
-    let blob = graph.blob(blob);
-    match blob.entry {
-        Some(entry) => escape(graph.index.entry(entry).path()).into_owned(),
-        None => blob.at.to_string(),
-    }
-}

@@ -10,9 +10,8 @@ use std::{
 
 use super::{
     Options,
-    documents::subject,
     layer::{Obstacle, Packed, Rewritten, Treatment},
-    outcome::Ledger,
+    outcome::{Ledger, subject},
 };
 use crate::{
     archive::Source,

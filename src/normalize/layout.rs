@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    documents::{Content, Documents, subject},
+    documents::{Content, Documents},
     form,
+    outcome::subject,
     print::platform_of,
 };
 use crate::{

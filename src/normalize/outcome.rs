@@ -7,7 +7,13 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{digest::Digest, ladder::Rung, rules::Level};
+use crate::{
+    digest::Digest,
+    escape::escape,
+    image::{BlobId, ImageGraph},
+    ladder::Rung,
+    rules::Level,
+};
 
 /// What one rule changed in one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -125,5 +131,14 @@ impl Outcome {
             writeln!(out, "note: {note}")?;
         }
         writeln!(out, "archive    {}", self.archive)
+    }
+}
+
+/// The name of a blob's file in the input, escaped.
+pub(super) fn subject(graph: &ImageGraph<'_>, blob: BlobId) -> String {
+    let blob = graph.blob(blob);
+    match blob.entry {
+        Some(entry) => escape(graph.index.entry(entry).path()).into_owned(),
+        None => blob.at.to_string(),
     }
 }

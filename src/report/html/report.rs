@@ -248,19 +248,20 @@ fn layers(layers: &[LayerRecord], out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "<th>Packed</th><th class=\"n\">Stored</th><th class=\"n\">Unpacked</th><th class=\"n\">Entries</th></tr></thead>\n<tbody>"
+        "<th>Packed</th><th>By</th><th class=\"n\">Stored</th><th class=\"n\">Unpacked</th><th class=\"n\">Entries</th></tr></thead>\n<tbody>"
     )?;
     for (i, layer) in layers.iter().enumerate() {
         let size = |size: Option<u64>| size.map_or("–".to_owned(), bytes);
         writeln!(
             out,
-            "<tr><td class=\"n\"><span class=\"swatch h{}\"></span>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><td class=\"n\"><span class=\"swatch h{}\"></span>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
             i % HUES,
             i + 1,
             mark(layer.digest, layer.digest_ok),
             mark(layer.diff_id.map(|id| id.0), layer.diff_id_ok),
             quote(layer.packing()),
+            quote(layer.encoder.as_deref().unwrap_or("–")),
             size(layer.size),
             size(layer.unpacked),
             layer.counts.map_or("–".to_owned(), |counts| counts.entries.to_string())
