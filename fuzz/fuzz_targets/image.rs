@@ -152,7 +152,7 @@ fn bend(
         },
         Bend::RootfsType => builder.json(Doc::Config(0), |c| c["rootfs"]["type"] = json!("blocks")),
         Bend::SchemaVersion => {
-            let doc = if number % 2 == 0 { Doc::Manifest(0) } else { Doc::Index };
+            let doc = if number.is_multiple_of(2) { Doc::Manifest(0) } else { Doc::Index };
             builder.json(doc, |d| d["schemaVersion"] = json!(1))
         }
         Bend::DuplicateKey => match layout {

@@ -33,7 +33,7 @@ pub fn mend(archive: &mut [u8]) {
 /// libFuzzer's own mutation, and in most cases right checksums after it.
 pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     let size = libfuzzer_sys::fuzzer_mutate(data, size, max_size);
-    if seed % 8 != 0 {
+    if !seed.is_multiple_of(8) {
         mend(&mut data[..size]);
     }
     size
