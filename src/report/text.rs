@@ -157,22 +157,26 @@ fn image(
 }
 
 fn layers(layers: &[LayerRecord], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table =
-        Table::new(2, &[">#", "digest", "diff_id", "packed", "by", ">stored", ">unpacked", ">entries"]);
+    let mut table = Table::new(2, &[">#", "digest", "diff_id", "packed", ">stored", ">unpacked", ">entries"]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for (i, layer) in layers.iter().enumerate() {
         table.row([
             (i + 1).to_string(),
             mark(layer.digest.map(|digest| digest.short()), layer.digest_ok),
             mark(layer.diff_id.map(|id| id.0.short()), layer.diff_id_ok),
-            layer.packing().to_owned(),
-            or_dash(layer.encoder.clone()),
+            packed(layer),
             or_dash(layer.size.map(bytes)),
             or_dash(layer.unpacked.map(bytes)),
             or_dash(layer.counts.map(|counts| counts.entries.to_string())),
         ]);
     }
     table.write(style.width, out)
+}
+
+/// The compression, and who made it: `gzip/go`. Short, so that the table fits 80 columns.
+fn packed(layer: &LayerRecord) -> String {
+    let encoder = layer.encoder.as_deref().map(|name| name.strip_suffix("-build").unwrap_or(name));
+    [Some(layer.packing()), encoder].into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
 fn mark(digest: Option<String>, ok: Option<bool>) -> String {
