@@ -2,27 +2,16 @@
 # Measures the release build against the programs that are installed and writes the table of docs/performance.md:
 # bash benches/compare.sh [FOLDER]. Inputs are made in FOLDER, by default a temporary one that is removed at the end;
 # inputs that are there already are used again. RUNS is the number of rounds (default 5): each round runs every command
-# of a group in turn, and what is reported is the median of the rounds' ratios. Takes about ten minutes on two cores.
+# of a group in turn, and what is reported is the median of the rounds' ratios. Takes five minutes on two cores where the
+# inputs are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-5}
-page=docs/performance.md
-export LC_ALL=C
-TIMEFORMAT='%R %U %S'
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=benches/shared.sh
+. benches/shared.sh
 results=$scratch/results
 mkdir "$results"
-inputs=${1:-$scratch/inputs}
-cargo build --release --locked --bin repro-build --example inputs
-ours=$PWD/target/release/repro-build
-if [[ ! -f $inputs/crowd.tar ]]; then
-    echo "making inputs in $inputs" >&2
-    target/release/examples/inputs "$inputs"
-fi
-cd "$inputs"
 
 have() { command -v "$1" >/dev/null; }
 
@@ -48,8 +37,6 @@ group() {
     printf ' %s\n' "${names[0]}" >&2
 }
 
-median() { sort -g | awk '{ value[NR] = $1 } END { if (NR) print value[int((NR + 1) / 2)] }'; }
-
 # ratio MEASURE NAME NAME: the median of the rounds' ratios of wall or CPU time.
 ratio() {
     [[ -f $results/$2 && -f $results/$3 ]] || return 0
@@ -69,12 +56,6 @@ row() {
     local found
     found=$(ratio "$2" "$3" "$4")
     echo "| $1 | $2 | $(seconds "$2" "$3") s | $(seconds "$2" "$4") s | ${found:-not measured} | ≤ $5 |"
-}
-
-rss() {
-    [[ -x /usr/bin/time ]] || return 0
-    /usr/bin/time -o "$results/rss" -f %M "$@" >/dev/null 2>&1 || true
-    awk '{ kib = $1 } END { printf "%.0f MiB", kib / 1024 }' "$results/rss"
 }
 
 layer=one-gzip/0.gz
@@ -126,12 +107,12 @@ table() {
         if (crowd > start)
             printf "| documents of an archive of 100,000 entries, less start-up | %.1f million entries/s | ≥ 2 |\n",
                 0.1 / (crowd - start) }'
-    echo "| peak memory, one gzip layer | $(rss "$ours" verify one-gzip.tar) | ≤ 64 MiB |"
-    echo "| peak memory, one plain layer | $(rss "$ours" verify one-plain.tar) | ≤ 64 MiB |"
-    echo "| peak memory, 8 gzip layers | $(rss "$ours" verify mixed.tar) | ≤ 128 MiB |"
-    echo "| peak memory, 64 archives | $(rss "$ours" verify many) | |"
+    echo "| peak memory, one gzip layer | $(rss one-gzip.tar) | ≤ 64 MiB |"
+    echo "| peak memory, one plain layer | $(rss one-plain.tar) | ≤ 64 MiB |"
+    echo "| peak memory, 8 gzip layers | $(rss mixed.tar) | ≤ 128 MiB |"
+    echo "| peak memory, 64 archives | $(rss many) | |"
     echo
-    echo "Measured on $(nproc) cores ($(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -1)), Linux $(uname -r)," \
+    echo "Measured on $(processor), Linux $(uname -r)," \
         "medians of $runs rounds; load average before the last group: $(cut -d' ' -f1 /proc/loadavg). Peers:" \
         "$(for peer in gzip igzip pigz zstd openssl skopeo tar; do
             if have $peer; then
@@ -142,11 +123,4 @@ table() {
         done | paste -sd ';' | sed 's/;/; /g')."
 }
 
-table >"$results/table"
-cd - >/dev/null
-awk -v table="$results/table" '
-    /^<!-- table/ { print; while ((getline line < table) > 0) print line; skip = 1; next }
-    /^<!-- end/ { skip = 0 }
-    !skip' "$page" >"$results/page"
-cp "$results/page" "$page"
-cat "$results/table"
+table | publish docs/performance.md

@@ -6,19 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-3}
-page=docs/scaling.md
-export LC_ALL=C
-TIMEFORMAT='%R %U %S'
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-inputs=${1:-$scratch/inputs}
-cargo build --release --locked --bin repro-build --example inputs
-ours=$PWD/target/release/repro-build
-if [[ ! -f $inputs/crowd.tar ]]; then target/release/examples/inputs "$inputs"; fi
-cd "$inputs"
-
-median() { sort -g | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
+# shellcheck source=benches/shared.sh
+. benches/shared.sh
 
 # measure NAME ARGUMENTS…: wall and CPU seconds of a verification go to files of that name.
 measure() {
@@ -35,10 +24,6 @@ wall() { awk '{ print $1 }' "$scratch/$1" | median; }
 cpu() { awk '{ print $2 + $3 }' "$scratch/$1" | median; }
 megabytes() { cat "$@" | wc -c | awk '{ printf "%.0f", $1 / 1e6 }'; }
 calculate() { awk "BEGIN { printf \"$1\", $2 }"; }
-rss() {
-    /usr/bin/time -o "$scratch/rss" -f %M "$ours" verify -q "$@" >/dev/null
-    awk '{ printf "%.0f MiB", $1 / 1024 }' "$scratch/rss"
-}
 
 cores=$(nproc)
 distinct=(mixed.tar one-gzip.tar)
@@ -94,15 +79,8 @@ table() {
             "$(calculate %.1f "$(image_hours "$part") / 16") |"
     done
     echo
-    echo "Measured on $cores cores ($(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -1)), warm cache, medians of" \
+    echo "Measured on $(processor), warm cache, medians of" \
         "$runs rounds; load average at the end: $(cut -d' ' -f1 /proc/loadavg)."
 }
 
-table >"$scratch/table"
-cd - >/dev/null
-awk -v table="$scratch/table" '
-    /^<!-- table/ { print; while ((getline line < table) > 0) print line; skip = 1; next }
-    /^<!-- end/ { skip = 0 }
-    !skip' "$page" >"$scratch/page"
-cp "$scratch/page" "$page"
-cat "$scratch/table"
+table | publish docs/scaling.md
