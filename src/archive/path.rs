@@ -38,7 +38,14 @@ pub(crate) fn clean_path(path: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/')
+    let mut rest = Some(path);
+    std::iter::from_fn(move || {
+        let path = rest.take()?;
+        let slash = memchr::memchr(b'/', path).and_then(|slash| path.split_at_checked(slash));
+        let Some((component, behind)) = slash else { return Some(path) };
+        rest = behind.get(1..);
+        Some(component)
+    })
 }
 
 /// Where a symbolic link at `path` leads; `None` if that is outside the archive.
@@ -62,7 +69,7 @@ pub(super) fn join_link(path: &[u8], link: &[u8]) -> Option<Vec<u8>> {
 
 /// The folder a path lies in, without its slash; empty at the top.
 pub(super) fn folder_of(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|byte| *byte == b'/');
+    let slash = memchr::memrchr(b'/', path);
     slash.and_then(|slash| path.get(..slash)).unwrap_or_default()
 }
 
