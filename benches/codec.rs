@@ -6,7 +6,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use repro_build::codec::{Compression, Recipe, decoder, fingerprint};
+use repro_build::codec::{Compression, Crew, Recipe, decoder, fingerprint};
 use repro_build::limits::Limits;
 
 /// About as compressible as a layer: names that share their beginnings, and numbers that do not repeat.
@@ -25,7 +25,8 @@ fn content(length: usize) -> Vec<u8> {
 
 fn encode(recipe: Recipe, threads: usize, content: &[u8]) -> Vec<u8> {
     let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
-    let mut encoder = recipe.encoder(threads, Vec::new()).expect("threads");
+    let crew = Crew::new(threads, 1).expect("threads");
+    let mut encoder = recipe.encoder(&crew, Vec::new()).expect("memory");
     encoder.write_all(content).expect("memory");
     encoder.finish().expect("memory")
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use repro_build::archive::{ArchiveWriter, OpenOptions, Source};
-use repro_build::codec::{Compression, Recipe};
+use repro_build::codec::{Compression, Crew, Recipe};
 use repro_build::digest::{Algorithm, Digest};
 use repro_build::measure::Workers;
 use repro_build::normalize::{Options, normalize};
@@ -51,7 +51,8 @@ fn sha256(data: &[u8]) -> Digest {
 /// An OCI archive of one image with that layer.
 fn archive(layer: &[u8]) -> Vec<u8> {
     let recipe = Recipe::new(Compression::Gzip, None).expect("it can be written");
-    let mut encoder = recipe.encoder(NonZeroUsize::MIN, Vec::new()).expect("threads");
+    let crew = Crew::new(NonZeroUsize::MIN, 1).expect("no threads");
+    let mut encoder = recipe.encoder(&crew, Vec::new()).expect("memory");
     encoder.write_all(layer).expect("memory");
     let blob = encoder.finish().expect("memory");
     let created = "2033-05-18T03:33:20Z";

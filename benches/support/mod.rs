@@ -12,7 +12,7 @@ use std::{
 };
 
 use repro_build::{
-    codec::{Compression, Recipe},
+    codec::{Compression, Crew, Recipe},
     digest::{Algorithm, Digest, Hasher},
 };
 
@@ -171,7 +171,8 @@ impl<W: Write> Write for Hashing<W> {
 pub fn packed(content: &Content, seed: u64, size: u64, compression: Compression) -> Packed {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let recipe = Recipe::new(compression, None).expect("the encoder is known");
-    let encoder = recipe.encoder(threads, Vec::new()).expect("threads and memory");
+    let crew = Crew::new(threads, 1).expect("threads");
+    let encoder = recipe.encoder(&crew, Vec::new()).expect("memory");
     let mut hashing = Hashing(encoder, Hasher::new(Algorithm::Sha256));
     layer(content, seed, size, &mut hashing).expect("memory takes everything");
     let Hashing(encoder, hasher) = hashing;

@@ -17,7 +17,7 @@ pub mod fingerprint;
 mod testing;
 
 pub use decode::{DecodeError, DecodeErrorKind, Decoder, Frames};
-pub use encode::{Encoder, Recipe};
+pub use encode::{Crew, Encoder, Recipe};
 pub use fingerprint::{Evidence, Fingerprint, Maker, fingerprint};
 
 /// How a blob is compressed, found from its first bytes.

@@ -6,13 +6,12 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    num::NonZeroUsize,
 };
 
 use super::order::Order;
 use crate::{
     archive::{Spool, Spooled},
-    codec::{self, Compression, Recipe},
+    codec::{self, Compression, Crew, Recipe},
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
     rules::{Active, Context, MemberCanon, apply_all},
@@ -74,8 +73,8 @@ pub(super) struct Packed<'p> {
     pub(super) algorithms: Vec<Algorithm>,
     /// Digests to take of the new tar stream.
     pub(super) diff_algorithms: Vec<Algorithm>,
-    /// Threads that compressing may take.
-    pub(super) threads: NonZeroUsize,
+    /// Who compresses.
+    pub(super) crew: &'p Crew,
     /// Hears of bytes that were read, and says whether to go on.
     pub(super) advance: &'p (dyn Fn(usize, usize) -> bool + Sync),
 }
@@ -344,7 +343,7 @@ impl Output {
     fn new(packed: &Packed<'_>, recipe: Recipe) -> io::Result<Output> {
         let hashers = |algorithms: &[Algorithm]| algorithms.iter().map(|a| Hasher::new(*a)).collect();
         let blob = Hashed { out: Spool::new(IN_MEMORY), hashers: hashers(&packed.algorithms) };
-        let encoder = recipe.encoder(packed.threads, blob)?;
+        let encoder = recipe.encoder(packed.crew, blob)?;
         Ok(Output { encoder, diff: hashers(&packed.diff_algorithms), recipe })
     }
 

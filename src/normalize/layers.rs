@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     archive::Source,
+    codec::Crew,
     digest::{Algorithm, DiffId, Digest},
     error::{Error, ErrorKind, Result},
     image::{BlobId, ImageGraph, ImageKind},
@@ -59,8 +60,10 @@ impl Layers {
     ) -> Result<Layers> {
         let Inspected { graph, facts, source, .. } = inspected;
         let blobs: Vec<BlobId> = layers_of(graph).into_iter().collect();
-        let job =
-            Job { graph, facts, source, options, treatment, observer, threads: share(workers, blobs.len()) };
+        let threads = NonZeroUsize::new(workers.threads()).unwrap_or(NonZeroUsize::MIN);
+        let crew = &Crew::new(threads, blobs.len())
+            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+        let job = Job { graph, facts, source, options, treatment, observer, crew };
         // The largest first, so that none is left to one thread at the end.
         let mut order: Vec<BlobId> = blobs;
         order.sort_by_key(|blob| std::cmp::Reverse(graph.content(*blob).len()));
@@ -116,11 +119,6 @@ impl Layers {
     }
 }
 
-/// Threads for compressing within one layer, where so many layers are worked on at once.
-fn share(workers: &Workers, layers: usize) -> NonZeroUsize {
-    NonZeroUsize::new(workers.threads() / layers.max(1)).unwrap_or(NonZeroUsize::MIN)
-}
-
 /// Layers of images that run, foreign ones excepted: those have their own place in the world.
 fn layers_of(graph: &ImageGraph<'_>) -> BTreeSet<BlobId> {
     let images = graph.images.iter().filter(|image| image.kind == ImageKind::Image);
@@ -136,7 +134,7 @@ struct Job<'j, 'i> {
     options: &'j Options,
     treatment: &'j Treatment<'j>,
     observer: &'j dyn Observer,
-    threads: NonZeroUsize,
+    crew: &'j Crew,
 }
 
 impl Job<'_, '_> {
@@ -174,7 +172,7 @@ impl Job<'_, '_> {
             bytes,
             algorithms: kept.digests.iter().map(Digest::algorithm).collect(),
             diff_algorithms: diff_algorithms(&kept.diff_ids),
-            threads: self.threads,
+            crew: self.crew,
             advance: &advance,
         };
         let result = if opaque {

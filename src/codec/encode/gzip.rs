@@ -6,12 +6,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
 use zlib_rs::{Deflate, DeflateFlush, Status};
+
+use super::crew::{Crew, Deflaters, Pending};
 
 /// Names what decides the bytes. The version is that of the zlib-rs crate, which Cargo.toml pins.
 pub(super) fn id() -> String {
@@ -26,7 +25,7 @@ const ROOM: usize = BLOCK + BLOCK / 4;
 const WINDOW_BITS: u8 = 15;
 
 /// A block on its way: what is in it, and what became of it.
-struct Block {
+pub(super) struct Block {
     content: Vec<u8>,
     last: bool,
     room: Vec<u8>,
@@ -34,11 +33,17 @@ struct Block {
 }
 
 impl Block {
-    fn new() -> Block {
+    pub(super) fn new() -> Block {
         Block { content: Vec::with_capacity(BLOCK), last: false, room: vec![0; ROOM], deflated: 0 }
     }
 
-    fn deflate(&mut self, level: u32) -> io::Result<()> {
+    /// Empties it, to be filled anew.
+    pub(super) fn clear(&mut self) {
+        self.content.clear();
+        self.last = false;
+    }
+
+    pub(super) fn deflate(&mut self, level: u32) -> io::Result<()> {
         let flush = if self.last { DeflateFlush::Finish } else { DeflateFlush::SyncFlush };
         let wanted = if self.last { Status::StreamEnd } else { Status::Ok };
         let mut state = Deflate::new(i32::try_from(level).unwrap_or(i32::MAX), false, WINDOW_BITS);
@@ -63,56 +68,10 @@ pub(in crate::codec) fn deflate_head(level: u32, head: &[u8]) -> Option<Vec<u8>>
     Some(block.room)
 }
 
-/// What a worker is handed: a block, and where to put it when it is deflated.
-struct Job {
-    block: Block,
-    reply: SyncSender<io::Result<Block>>,
-}
-
-/// Threads that deflate blocks. With one thread there are none, and the caller's own does it.
-struct Workers {
-    /// Taken away when there is to be no more work.
-    jobs: Option<SyncSender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Workers {
-    fn start(level: u32, threads: NonZeroUsize) -> io::Result<Workers> {
-        let (jobs, queue) = mpsc::sync_channel::<Job>(threads.get());
-        let queue = Arc::new(Mutex::new(queue));
-        let mut workers = Workers { jobs: Some(jobs), threads: Vec::new() };
-        for _ in 0..threads.get() {
-            let queue = Arc::clone(&queue);
-            let work = move || while serve(&queue, level).is_some() {};
-            workers.threads.push(thread::Builder::new().name("deflate".into()).spawn(work)?);
-        }
-        Ok(workers)
-    }
-}
-
-/// Does one job; `None` when there will be no more.
-fn serve(queue: &Mutex<Receiver<Job>>, level: u32) -> Option<()> {
-    let Job { mut block, reply } = queue.lock().ok()?.recv().ok()?;
-    let result = block.deflate(level).map(|()| block);
-    // Nobody waits for it when the encoder was dropped.
-    let _ = reply.send(result);
-    Some(())
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // A worker that panicked has been noticed by the loss of its reply.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Writes one gzip member. Holds at most two blocks for each thread and one that fills.
+/// Writes one gzip member. All encoders of a crew hold at most two blocks for each of its threads, and each two of its
+/// own: one that fills, one that it has handed out however busy the others keep the crew.
 ///
-/// A write may wait for a block. The threads it waits for are the encoder's own and wait for nobody, so it may be
-/// used on any pool.
+/// A write may wait for a block. The threads it waits for wait for nobody, so it may be used on any pool.
 pub struct GzipEncoder<W: Write> {
     out: W,
     level: u32,
@@ -120,27 +79,22 @@ pub struct GzipEncoder<W: Write> {
     /// Of the content, modulo 2^32, as the trailer has it.
     length: u32,
     filling: Block,
-    workers: Option<Workers>,
+    deflaters: Option<Arc<Deflaters>>,
     /// Blocks handed out, in the order of the content.
-    pending: VecDeque<Receiver<io::Result<Block>>>,
-    most_pending: usize,
-    spare: Vec<Block>,
+    pending: VecDeque<Pending>,
 }
 
 impl<W: Write> GzipEncoder<W> {
-    pub(super) fn new(level: u32, threads: NonZeroUsize, mut out: W) -> io::Result<GzipEncoder<W>> {
+    pub(super) fn new(level: u32, crew: &Crew, mut out: W) -> io::Result<GzipEncoder<W>> {
         out.write_all(&header(level))?;
-        let workers = if threads.get() > 1 { Some(Workers::start(level, threads)?) } else { None };
         Ok(GzipEncoder {
             out,
             level,
             crc: crc32fast::Hasher::new(),
             length: 0,
             filling: Block::new(),
-            workers,
+            deflaters: crew.deflaters(),
             pending: VecDeque::new(),
-            most_pending: threads.get().saturating_mul(2),
-            spare: Vec::new(),
         })
     }
 
@@ -162,30 +116,28 @@ impl<W: Write> GzipEncoder<W> {
     /// Sends the filled block to be deflated, and puts an empty one in its place.
     fn hand_out(&mut self) -> io::Result<()> {
         self.crc.update(&self.filling.content);
-        let Some(jobs) = self.workers.as_ref().and_then(|workers| workers.jobs.clone()) else {
+        let Some(deflaters) = self.deflaters.clone() else {
             self.filling.deflate(self.level)?;
             write_block(&mut self.out, &self.filling)?;
-            self.filling.content.clear();
+            self.filling.clear();
             return Ok(());
         };
-        if self.pending.len() >= self.most_pending {
+        if deflaters.are_busy() {
             self.collect()?;
         }
-        let empty = self.spare.pop().unwrap_or_else(Block::new);
-        let block = std::mem::replace(&mut self.filling, empty);
-        let (reply, receiver) = mpsc::sync_channel(1);
-        jobs.send(Job { block, reply }).map_err(|_| lost())?;
-        self.pending.push_back(receiver);
+        let block = std::mem::replace(&mut self.filling, deflaters.empty());
+        self.pending.push_back(deflaters.hand_out(block, self.level)?);
         Ok(())
     }
 
     /// Waits for the oldest block and writes it.
     fn collect(&mut self) -> io::Result<()> {
         let Some(oldest) = self.pending.pop_front() else { return Ok(()) };
-        let mut block = oldest.recv().map_err(|_| lost())??;
+        let block = oldest.fetch()?;
         write_block(&mut self.out, &block)?;
-        block.content.clear();
-        self.spare.push(block);
+        if let Some(deflaters) = &self.deflaters {
+            deflaters.recycle(block);
+        }
         Ok(())
     }
 }
@@ -221,8 +173,4 @@ fn header(level: u32) -> [u8; 10] {
 
 fn write_block(out: &mut impl Write, block: &Block) -> io::Result<()> {
     out.write_all(block.room.get(..block.deflated).unwrap_or_default())
-}
-
-fn lost() -> io::Error {
-    io::Error::other("a thread that deflates is gone")
 }

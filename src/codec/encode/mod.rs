@@ -3,18 +3,19 @@
 //! Knows which encoders there are, their levels, and their names as reports record them.
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
 use super::Compression;
 use crate::error::{Error, Result};
 
+mod crew;
 pub(super) mod gzip;
 mod zstd;
 
 #[cfg(test)]
 mod tests;
 
+pub use crew::Crew;
 pub use gzip::GzipEncoder;
 pub use zstd::ZstdEncoder;
 
@@ -80,15 +81,15 @@ impl Recipe {
         }
     }
 
-    /// An encoder that writes to `out`, with at most `threads` threads of its own. Their number changes how long
-    /// it takes, never what is written.
+    /// An encoder that writes to `out`, with the help of a crew. How many threads that has changes how long it takes,
+    /// never what is written.
     ///
     /// # Errors
-    /// The system refused a thread, or memory.
-    pub fn encoder<W: Write>(&self, threads: NonZeroUsize, out: W) -> io::Result<Encoder<W>> {
+    /// The system refused a thread, or memory, or `out` its first bytes.
+    pub fn encoder<W: Write>(&self, crew: &Crew, out: W) -> io::Result<Encoder<W>> {
         Ok(match self.compression {
-            Compression::Gzip => Encoder::Gzip(GzipEncoder::new(self.level, threads, out)?),
-            Compression::Zstd => Encoder::Zstd(ZstdEncoder::new(self.level, threads, out)?),
+            Compression::Gzip => Encoder::Gzip(GzipEncoder::new(self.level, crew, out)?),
+            Compression::Zstd => Encoder::Zstd(ZstdEncoder::new(self.level, crew.share(), out)?),
             Compression::Plain | Compression::Xz | Compression::Bzip2 => Encoder::Plain(out),
         })
     }

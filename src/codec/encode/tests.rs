@@ -6,18 +6,22 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 
-use super::{ENCODERS, Recipe};
+use super::{Crew, ENCODERS, Recipe};
 use crate::codec::Compression;
 use crate::codec::testing::{decode, generated, skipped};
 use crate::digest::{Algorithm, Digest};
 
 fn encode(recipe: Recipe, threads: usize, chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
-    let mut encoder = recipe.encoder(NonZeroUsize::new(threads).unwrap(), Vec::new()).unwrap();
+    let mut encoder = recipe.encoder(&crew(threads), Vec::new()).unwrap();
     for chunk in chunks {
         encoder.write_all(chunk.as_ref()).unwrap();
         encoder.flush().unwrap();
     }
     encoder.finish().unwrap()
+}
+
+fn crew(threads: usize) -> Crew {
+    Crew::new(NonZeroUsize::new(threads).unwrap(), 1).unwrap()
 }
 
 fn recipe(compression: Compression, level: u32) -> Recipe {
@@ -179,6 +183,35 @@ fn recipes_are_checked() {
 }
 
 /// An output that takes `room` bytes and then fails, as a full disk does.
+/// Encoders of one crew use each other's blocks, and wait for each other.
+#[test]
+fn one_crew_serves_many_encoders() {
+    let data = generated(6 << 20);
+    // Of other lengths, so that ends of streams, half full blocks and full ones meet.
+    let contents: Vec<&[u8]> = (0..12).map(|number| &data[number * 1000..][..number * 450_000]).collect();
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let recipe = Recipe::new(compression, None).unwrap();
+        let alone = contents.iter().map(|content| encode(recipe, 1, [content].into_iter()));
+        let alone: Vec<Vec<u8>> = alone.collect();
+        let crew = crew(2);
+        let together: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let threads = contents.chunks(3).map(|contents| {
+                scope.spawn(|| {
+                    let encode = |content: &&[u8]| {
+                        let mut encoder = recipe.encoder(&crew, Vec::new()).unwrap();
+                        encoder.write_all(content).unwrap();
+                        encoder.finish().unwrap()
+                    };
+                    contents.iter().map(encode).collect::<Vec<_>>()
+                })
+            });
+            let threads: Vec<_> = threads.collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(together == alone, "{compression}");
+    }
+}
+
 struct Full {
     room: usize,
 }
@@ -200,10 +233,7 @@ fn a_full_output_is_an_error_not_a_hang() {
     for compression in [Compression::Gzip, Compression::Zstd, Compression::Plain] {
         for threads in [1, 2, 8] {
             let out = Full { room: 100_000 };
-            let mut encoder = Recipe::new(compression, None)
-                .unwrap()
-                .encoder(NonZeroUsize::new(threads).unwrap(), out)
-                .unwrap();
+            let mut encoder = Recipe::new(compression, None).unwrap().encoder(&crew(threads), out).unwrap();
             let error = match encoder.write_all(&data) {
                 Ok(()) => encoder.finish().err().expect("the output is full"),
                 Err(error) => error,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::blocks::{Blocks, Kind};
 use super::{Evidence, MAKERS, Maker, fingerprint};
 use crate::codec::testing::{entries, generated, skipped, tarballs, text};
-use crate::codec::{Compression, Recipe, sniff};
+use crate::codec::{Compression, Crew, Recipe, sniff};
 
 fn maker(blob: &[u8]) -> (Maker, Evidence) {
     let fingerprint = fingerprint(blob).unwrap();
@@ -83,7 +83,7 @@ fn our_own_are_made_again() {
         let content = generated(length);
         for level in [1, 6, 9] {
             let recipe = Recipe::new(Compression::Gzip, Some(level)).unwrap();
-            let mut encoder = recipe.encoder(NonZeroUsize::MIN, Vec::new()).unwrap();
+            let mut encoder = recipe.encoder(&Crew::new(NonZeroUsize::MIN, 1).unwrap(), Vec::new()).unwrap();
             encoder.write_all(&content).unwrap();
             let blob = encoder.finish().unwrap();
             assert_eq!(maker(&blob), (Maker::Ours, Evidence::Reproduced), "{length} bytes, level {level}");
