@@ -14,9 +14,9 @@ use super::Workers;
 /// Most windows that are filled and not yet read by all, where several threads are at work.
 const WINDOWS: usize = 8;
 
-/// Threads that wait are woken when so many windows are filled: to wake a thread costs the one that wakes it as much as
-/// a tenth of a window.
-const WORTH_WAKING: usize = WINDOWS / 2;
+/// Threads that wait are woken when so many windows are filled. To wake a thread costs the one that wakes it as much as a
+/// tenth of a window; a thread that sleeps while half of the windows fill misses a tenth of the time.
+const WORTH_WAKING: usize = WINDOWS / 4;
 
 /// Fills the next window, a fresh one or one that all have read; whether there is more to come.
 pub(super) type Source<'s, W> = Box<dyn FnMut(&mut W) -> bool + Send + 's>;
