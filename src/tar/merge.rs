@@ -66,10 +66,12 @@ pub(super) fn open(
     if header.size < 0 && !Kind::of(header.typeflag).is_header_only() {
         return Err(negative_size(header.size));
     }
-    let (mut member, mut size) = (plain(header), header.size);
+    // Members are large: it stays where it is made.
+    let mut opening = Opening { member: plain(header), data: 0, real_size: header.size, map: Map::None };
+    let (member, size) = (&mut opening.member, &mut opening.real_size);
     let mixed = pending.records.is_some() && (pending.long_name.is_some() || pending.long_link.is_some());
     if let Some(records) = pending.records {
-        size = apply_records(&mut member, &records, size, &mut tell)?;
+        *size = apply_records(member, &records, *size, &mut tell)?;
         member.records = records;
     }
     if let Some(name) = pending.long_name.filter(|name| !name.is_empty()) {
@@ -83,20 +85,21 @@ pub(super) fn open(
     }
     member.dialect = pending.dialects.only(header.dialects).settle(header.magic);
     if mixed {
-        tell(&member, AnomalyKind::PaxGnuMix, "the GNU name counts, the PAX size counts".into());
+        tell(member, AnomalyKind::PaxGnuMix, "the GNU name counts, the PAX size counts".into());
     }
     if member.uid < 0 || member.gid < 0 || member.mode < 0 || member.devmajor < 0 || member.devminor < 0 {
         let detail = format!("mode {}, uid {}, gid {}", member.mode, member.uid, member.gid);
-        tell(&member, AnomalyKind::NumberNegative, detail);
+        tell(member, AnomalyKind::NumberNegative, detail);
     }
     let header_only = member.kind.is_header_only();
-    if header_only && (size != 0 || header.size != 0) {
-        let stated = if size == 0 { header.size } else { size };
-        tell(&member, AnomalyKind::HeaderOnlyWithSize, format!("its size says {stated} bytes"));
+    if header_only && (*size != 0 || header.size != 0) {
+        let stated = if *size == 0 { header.size } else { *size };
+        tell(member, AnomalyKind::HeaderOnlyWithSize, format!("its size says {stated} bytes"));
     }
-    let data = if header_only { 0 } else { u64::try_from(size).map_err(|_| negative_size(size))? };
-    (member.size, member.stored) = (data, data);
-    open_sparse(header, block, Opening { member, data, real_size: size, map: Map::None }, tell)
+    let data = if header_only { 0 } else { u64::try_from(*size).map_err(|_| negative_size(*size))? };
+    (member.size, member.stored, opening.data) = (data, data, data);
+    open_sparse(header, block, &mut opening, tell)?;
+    Ok(opening)
 }
 
 /// What the header block alone says.
@@ -176,9 +179,9 @@ fn apply_records(
 fn open_sparse(
     header: &Header,
     block: &[u8; BLOCK],
-    mut opening: Opening,
+    opening: &mut Opening,
     mut tell: impl FnMut(&Member, AnomalyKind, String),
-) -> Result<Opening, Fault> {
+) -> Result<(), Fault> {
     if header.typeflag == b'S' {
         if header.magic != Magic::Gnu {
             let why = "a sparse member of type S whose header is not GNU's";
@@ -190,14 +193,14 @@ fn open_sparse(
             Some(segments) => Map::Known(segments),
             None => Map::Gnu(map),
         };
-        return Ok(opening);
+        return Ok(());
     }
     let format = PaxFormat::of(&opening.member);
     match format {
-        PaxFormat::None => return Ok(opening),
+        PaxFormat::None => return Ok(()),
         PaxFormat::Unknown => {
             tell(&opening.member, AnomalyKind::SparseVersion, "taken as a plain file".into());
-            return Ok(opening);
+            return Ok(());
         }
         PaxFormat::InRecords | PaxFormat::InBody => {}
     }
@@ -214,5 +217,5 @@ fn open_sparse(
     if let Some(name) = opening.member.record(b"GNU.sparse.name") {
         opening.member.name = name.to_vec();
     }
-    Ok(opening)
+    Ok(())
 }

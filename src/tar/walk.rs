@@ -261,17 +261,20 @@ impl Walker {
         }
         let pending = std::mem::take(&mut self.pending);
         let data_offset = self.offset.saturating_add(BLOCK as u64);
-        let (start, tally, name) = (self.start, &mut self.tally, &mut self.name);
+        let (start, tally) = (self.start, &mut self.tally);
         let mut opening = merge::open(&header, block, pending, |member, kind, detail| {
             tally.tell(sink, kind, start, &member.name, || detail);
-        })
-        .inspect(|opening| name.clone_from(&opening.member.name))?;
+        })?;
+        self.name.clone_from(&opening.member.name);
         opening.member.header_offset = start;
         opening.member.data_offset = data_offset;
-        match std::mem::replace(&mut opening.map, Map::None) {
+        match &mut opening.map {
             Map::None => self.begin_member(opening.member, opening.data, sink)?,
-            Map::Known(segments) => self.begin_sparse(opening, &segments, sink)?,
-            map @ (Map::Gnu(_) | Map::Body(_)) => self.want_map_block(Opening { map, ..opening })?,
+            Map::Known(segments) => {
+                let segments = std::mem::take(segments);
+                self.begin_sparse(opening, &segments, sink)?;
+            }
+            Map::Gnu(_) | Map::Body(_) => self.want_map_block(opening)?,
         }
         Ok(Share::Header)
     }
