@@ -10,7 +10,7 @@ root=$PWD
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 inputs=${1:-$scratch/inputs}
-cargo build --release --locked --bin repro-build --example inputs
+cargo build --release --locked --bin repro-build --example inputs --example compress
 ours=$root/target/release/repro-build
 if [[ ! -f $inputs/crowd.tar ]]; then
     echo "making inputs in $inputs" >&2
