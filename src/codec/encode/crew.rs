@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::gzip::Block;
+use super::block::Block;
 
 /// The threads that encoders share. With one thread there is none, and whoever writes compresses.
 pub struct Crew {

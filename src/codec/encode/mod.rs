@@ -8,8 +8,9 @@ use std::ops::RangeInclusive;
 use super::Compression;
 use crate::error::{Error, Result};
 
+pub(super) mod block;
 mod crew;
-pub(super) mod gzip;
+mod gzip;
 mod zstd;
 
 #[cfg(test)]

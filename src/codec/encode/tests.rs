@@ -182,7 +182,6 @@ fn recipes_are_checked() {
     assert!(Recipe::new(Compression::Bzip2, None).is_err());
 }
 
-/// An output that takes `room` bytes and then fails, as a full disk does.
 /// Encoders of one crew use each other's blocks, and wait for each other.
 #[test]
 fn one_crew_serves_many_encoders() {
@@ -212,6 +211,7 @@ fn one_crew_serves_many_encoders() {
     }
 }
 
+/// An output that takes `room` bytes and then fails, as a full disk does.
 struct Full {
     room: usize,
 }

@@ -18,7 +18,7 @@ use std::fmt;
 
 use super::Compression;
 use super::decode::gzip::Header;
-use super::encode::{self, gzip::BLOCK};
+use super::encode::block::{BLOCK, deflate_head};
 use crate::limits::Limits;
 
 mod blocks;
@@ -316,7 +316,7 @@ impl Traces<'_> {
             let mut head = vec![0; BLOCK + 1];
             let mut decoder = super::decoder(Compression::Gzip, self.blob, &Limits::default());
             let count = decoder.fill(&mut head).ok()?;
-            encode::gzip::deflate_head(self.level(), head.get(..count)?)
+            deflate_head(self.level(), head.get(..count)?)
         };
         self.again.get_or_init(make).as_deref()
     }
