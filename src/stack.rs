@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    measure::ListedMember,
+    digest::Digest,
     tar::{Kind, Member},
 };
 
@@ -22,6 +22,15 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// AUFS keeps its own books under names like this; they are no files of the image.
 const AUFS: &[u8] = b".wh..wh.";
+
+/// One member of a layer as a listing shows it.
+#[derive(Clone, Debug)]
+pub struct ListedMember {
+    /// The member.
+    pub member: Member,
+    /// SHA-256 of its content, for regular files, if asked for.
+    pub digest: Option<Digest>,
+}
 
 /// What a whiteout removes from the layers below.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ fn members(archive: &[u8]) -> Vec<Vec<Seen>> {
     .unwrap()
 }
 
-fn seen(listed: &repro_build::measure::ListedMember) -> Seen {
+fn seen(listed: &repro_build::stack::ListedMember) -> Seen {
     let member = &listed.member;
     let mut fields: Vec<String> = raw_line(member).split('\t').map(String::from).collect();
     fields[5].clear();

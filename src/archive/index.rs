@@ -19,7 +19,7 @@ use hashbrown::{HashTable, hash_table};
 
 use super::{
     Source,
-    audit::{Fault, FaultKind},
+    fault::{Fault, FaultKind},
     path::{PathHashing, clean_path, join_link},
 };
 use crate::{

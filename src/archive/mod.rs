@@ -3,6 +3,7 @@
 //! Knows files, mappings, outer compression and member names. Must not know what an image is: no JSON, no digests.
 
 mod audit;
+mod fault;
 mod index;
 mod map;
 mod outer;
@@ -10,7 +11,7 @@ mod path;
 mod source;
 mod write;
 
-pub use audit::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind};
 pub use index::{Entry, EntryId, EntryIndex, EntryKind, Found};
 pub use map::report_truncated_mappings;
 pub use source::{OpenOptions, Source};

@@ -6,33 +6,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     cause::{Cause, Change},
-    compare::Side,
     pair::{self, Pair, Pairing},
     show,
+    side::{Outer, Side},
 };
 use crate::{
     archive::{EntryId, EntryKind, Found},
     stack,
-    tar::{Anomaly, Member, Outcome, Sink},
+    tar::Member,
 };
-
-/// The members of an outer tar and how it ends.
-pub(super) struct Outer {
-    pub(super) members: Vec<Member>,
-    pub(super) outcome: Outcome,
-}
-
-/// Collects members.
-#[derive(Default)]
-pub(super) struct Collector(pub(super) Vec<Member>);
-
-impl Sink for Collector {
-    fn member(&mut self, member: Member) {
-        self.0.push(member);
-    }
-
-    fn anomaly(&mut self, _: Anomaly) {}
-}
 
 const FORM: Cause = Cause::Rule("archive.form");
 const LAYOUT_FILE: &[u8] = b"oci-layout";

@@ -5,97 +5,27 @@
 use std::collections::HashMap;
 
 use super::{
-    Diff, DocumentDiff, ImageDiff, ImageSide, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff,
-    Subject,
-    archive::{self, Outer},
+    Diff, DocumentDiff, ImageDiff, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff, Subject,
+    archive,
     cause::{Cause, Change, Tally},
     document::{self, Aligned, Role, Text},
     layer::{self, Features, FileSystem},
-    open::{claimed, pair_layers},
     pair::{self, Pair, Pairing},
+    side::{Opened, Side, pair_layers},
     verdict,
 };
 use crate::{
-    archive::Source,
-    digest::{ChainId, DiffId},
-    image::{BlobId, DocId, Image, ImageGraph, ImageKind, Node},
+    image::{BlobId, DocId, Image, ImageKind, Node},
     json,
     ladder::{self, Rung},
     limits::Limits,
-    measure::{Facts, LayerFacts, ListedMember},
+    measure::LayerFacts,
     rules::Context,
-    stack,
+    stack::{self, ListedMember},
 };
 
 /// Most pairs of layers whose likeness is looked at; an image has 127 layers at most that any engine can run.
 const MOST_LIKENESSES: usize = 1 << 16;
-
-/// One side, opened and measured.
-pub(super) struct Side<'s> {
-    pub(super) name: String,
-    pub(super) source: &'s Source,
-    pub(super) graph: &'s ImageGraph<'s>,
-    pub(super) images: &'s [&'s Image],
-    pub(super) facts: &'s Facts,
-    /// Only some of the archive's images were asked for: what is around them does not count.
-    pub(super) narrowed: bool,
-    /// The members of the outer tar; `None` for a directory.
-    pub(super) outer: Option<Outer>,
-    pub(super) errors: Vec<String>,
-}
-
-impl Side<'_> {
-    fn facts(&self, blob: Option<BlobId>) -> Option<&LayerFacts> {
-        self.facts.blobs.get(&blob?)?.layer.as_deref()
-    }
-
-    /// The diff_id of a layer: as measured, else as the configuration has it.
-    fn diff_id(&self, image: &Image, at: usize) -> Option<DiffId> {
-        let layer = image.layers.get(at)?;
-        let measured = self.facts(layer.blob).and_then(|facts| facts.diff_ids.first().copied());
-        measured.or_else(|| claimed(self.graph, image, at))
-    }
-
-    fn of_image(&self, image: &Image) -> ImageSide {
-        let mut ladder = ladder::ladder(self.graph, self.facts, image);
-        ladder.diff_ids = (0..image.layers.len()).map(|at| self.diff_id(image, at)).collect();
-        let stack: Option<Vec<DiffId>> = ladder.diff_ids.iter().copied().collect();
-        ladder.chain_id = stack.and_then(|stack| ChainId::chain(&stack).pop());
-        ImageSide { names: image.names.clone(), platform: image.platform.clone(), ladder }
-    }
-}
-
-/// Which images of both sides belong together.
-pub(super) struct Pairs(pub(super) Pairing);
-
-impl Pairs {
-    /// All pairs, of which one side may be empty.
-    pub(super) fn iter<'p, 'g>(
-        &'p self,
-        left: &'p [&'g Image],
-        right: &'p [&'g Image],
-    ) -> impl Iterator<Item = (Option<&'g Image>, Option<&'g Image>)> + 'p {
-        let of = |images: &[&'g Image], at: Option<usize>| at.and_then(|at| images.get(at).copied());
-        self.0.pairs().into_iter().map(move |pair| (of(left, pair.left()), of(right, pair.right())))
-    }
-
-    /// The pairs that have both sides.
-    pub(super) fn both<'p, 'g>(
-        &'p self,
-        left: &'p [&'g Image],
-        right: &'p [&'g Image],
-    ) -> impl Iterator<Item = (&'g Image, &'g Image)> + 'p {
-        self.iter(left, right).filter_map(|(left, right)| left.zip(right))
-    }
-}
-
-/// Two sides, with what is known of how their layers relate.
-pub(super) struct Opened<'o> {
-    pub(super) left: &'o Side<'o>,
-    pub(super) right: &'o Side<'o>,
-    pub(super) pairs: &'o Pairs,
-    pub(super) relations: &'o HashMap<(BlobId, BlobId), Relation>,
-}
 
 /// Compares two sides.
 pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {

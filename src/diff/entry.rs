@@ -7,9 +7,9 @@ use super::{
     show,
 };
 use crate::{
-    measure::ListedMember,
     rules::{Canon, Context, MemberCanon, RULES},
     stack,
+    stack::ListedMember,
     tar::{Dialect, Kind, Member, XATTR_PREFIX, is_header_field},
 };
 

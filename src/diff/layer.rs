@@ -20,9 +20,9 @@ use crate::{
     digest::Digest,
     escape::escape,
     image::BlobId,
-    measure::{LayerFacts, LayerFault, ListedMember},
+    measure::{LayerFacts, LayerFault},
     rules::Context,
-    stack::Placed,
+    stack::{ListedMember, Placed},
     tar::{End, Kind},
 };
 

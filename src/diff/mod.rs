@@ -17,6 +17,7 @@ mod open;
 mod pair;
 mod select;
 mod show;
+mod side;
 mod verdict;
 
 pub use cause::{Cause, Change, Tally};

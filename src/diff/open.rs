@@ -5,11 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    Diff, LayerMatch, Options, Relation,
-    archive::{Collector, Outer},
-    compare::{self, Opened, Pairs, Side},
-    content,
+    Diff, Options, Relation, compare, content,
     pair::Pairing,
+    side::{Collector, Opened, Outer, Pairs, Side, claimed, pair_layers},
 };
 use crate::{
     archive::Source,
@@ -300,34 +298,6 @@ fn pair_images(left: &[&Image], right: &[&Image]) -> Pairs {
         let _ = same_kind && pairing.join(*l, *r);
     }
     Pairs(pairing)
-}
-
-/// Which layers belong together as far as their configurations tell.
-pub(super) fn pair_layers(
-    (left_graph, left): (&ImageGraph<'_>, &Image),
-    (right_graph, right): (&ImageGraph<'_>, &Image),
-    by: LayerMatch,
-) -> Pairing {
-    let mut pairing = Pairing::new(left.layers.len(), right.layers.len());
-    match by {
-        LayerMatch::Content => {
-            let keys = |graph: &ImageGraph<'_>, image: &Image| -> Vec<Option<DiffId>> {
-                (0..image.layers.len()).map(|at| claimed(graph, image, at)).collect()
-            };
-            pairing.by_key(keys(left_graph, left), keys(right_graph, right));
-        }
-        LayerMatch::Position => {
-            for at in 0..left.layers.len().min(right.layers.len()) {
-                pairing.join(at, at);
-            }
-        }
-    }
-    pairing
-}
-
-/// The diff_id that the configuration claims of a layer.
-pub(super) fn claimed(graph: &ImageGraph<'_>, image: &Image, at: usize) -> Option<DiffId> {
-    graph.config(image)?.diff_ids.get(at).copied().flatten()
 }
 
 /// What is wrong with an input, layers not looked into.

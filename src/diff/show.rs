@@ -3,7 +3,7 @@
 //! Lossless where two different values must not look the same. Escaping for the screen is the report's work.
 
 use crate::{
-    measure::ListedMember,
+    stack::ListedMember,
     tar::{Kind, Timestamp, permissions},
 };
 

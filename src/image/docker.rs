@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     BlobId, Claim, DocId, FaultKind, Image, ImageKind, Layer, Node, Role, Target, oci,
-    resolve::{Resolver, Value},
+    resolver::{Resolver, Value},
 };
 use crate::{
     digest::{Algorithm, Digest},

@@ -20,6 +20,7 @@ mod fault;
 mod graph;
 mod oci;
 mod resolve;
+mod resolver;
 
 pub use config::{Config, History};
 pub use descriptor::{Descriptor, Platform, Target};

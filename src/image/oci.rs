@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Role,
     Target,
-    resolve::{Resolver, Value},
+    resolver::{Resolver, Value},
 };
 use crate::{
     digest::{DiffId, Digest},

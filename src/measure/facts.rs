@@ -7,6 +7,7 @@ use crate::{
     codec::{Compression, DecodeError, Fingerprint, Frames},
     digest::{Algorithm, DiffId, Digest},
     image::BlobId,
+    stack::ListedMember,
     tar::{Anomaly, Member, Outcome, Timestamp},
 };
 
@@ -141,13 +142,4 @@ pub struct Newer {
     pub count: u64,
     /// The first of them, with its time.
     pub first: Option<(Vec<u8>, Timestamp)>,
-}
-
-/// One member of a layer as a listing shows it.
-#[derive(Clone, Debug)]
-pub struct ListedMember {
-    /// The member.
-    pub member: Member,
-    /// SHA-256 of its content, for regular files, if asked for.
-    pub digest: Option<Digest>,
 }

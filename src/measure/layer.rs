@@ -1,11 +1,11 @@
 //! A layer's members: walks over its decoded stream and keeps book.
 
-use super::{Counts, LayerFacts, LayerFault, ListedMember, Needs, Newer};
+use super::{Counts, LayerFacts, LayerFault, Needs, Newer};
 use crate::{
     codec::{Compression, Frames},
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
-    stack,
+    stack::{self, ListedMember},
     tar::{Anomaly, Audit, Kind, Member, Sink, Timestamp, Walker},
 };
 

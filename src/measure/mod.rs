@@ -11,7 +11,7 @@ mod plan;
 mod run;
 mod workers;
 
-pub use facts::{BlobFacts, Counts, Facts, LayerFacts, LayerFault, ListedMember, Newer};
+pub use facts::{BlobFacts, Counts, Facts, LayerFacts, LayerFault, Newer};
 pub use plan::{Needs, WorkPlan, plan, plan_only};
 pub use run::run;
 pub use workers::Workers;

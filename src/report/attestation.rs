@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Style,
-    format::Stream,
+    form::Stream,
     wire::{Header, Input, Outcome},
 };
 

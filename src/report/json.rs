@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     Style,
-    format::Stream,
+    form::Stream,
     wire::{Input, Line, Report},
 };
 

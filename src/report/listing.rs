@@ -13,8 +13,7 @@ use crate::{
     escape::escape,
     image::Image,
     inspect::Inspected,
-    measure::ListedMember,
-    stack::{self, Placed},
+    stack::{self, ListedMember, Placed},
     tar::{self, Kind, Member, Timestamp, permissions},
 };
 

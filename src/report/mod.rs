@@ -6,6 +6,7 @@
 mod attestation;
 mod diff_format;
 mod diff_text;
+mod form;
 mod format;
 mod github;
 pub mod html;
@@ -26,7 +27,8 @@ pub mod wire_diff;
 pub mod wire_normalize;
 
 pub use diff_format::{DIFF_FORMATS, DiffFormat};
-pub use format::{FORMATS, Form, Format, Output, Reports, Stream, Style};
+pub use form::{Form, Stream, Style};
+pub use format::{FORMATS, Format, Output, Reports};
 pub use listing::{ListFormat, Listing};
 pub use merge::Merge;
 pub use reference::reference;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Style, format::Stream, wire::Input};
+use super::{Style, form::Stream, wire::Input};
 use crate::escape::unescape;
 
 /// Directories have no digest and unreadable files were not hashed: they have no line.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     Style, Table,
-    format::Stream,
+    form::Stream,
     wire::{Finding, Header, ImageRecord, Input, LayerRecord, Outcome, Summary},
 };
 use crate::{digest::Digest, grade::Grade};

@@ -1,9 +1,10 @@
-//! The table of checks: what each is called, how much it matters, and what it needs to look.
+//! What a check is: what it is called, how much it matters, what it needs to look, and what it says.
 
-use std::sync::LazyLock;
-
-use super::{Case, checks as own};
-use crate::{archive, grade::FaultRow, grade::Grade, image, json, location::Location, tar};
+use super::Case;
+use crate::{
+    grade::{FaultRow, Grade},
+    location::Location,
+};
 
 /// What must have been measured before a check can look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,25 +50,9 @@ pub struct Check {
 }
 
 impl Check {
-    fn of_row(row: &'static FaultRow, stage: Stage) -> Check {
+    /// The check whose findings reading makes.
+    pub(super) fn of_row(row: &'static FaultRow, stage: Stage) -> Check {
         let FaultRow { id, grade, title, why } = *row;
         Check { id, grade, stage, title, why, run: None, applies: |_| Ok(()) }
     }
-}
-
-/// All checks: what reading can find, then what judging can find.
-pub fn checks() -> &'static [Check] {
-    static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
-        let documents = |row| Check::of_row(row, Stage::Documents);
-        let layers = |row| Check::of_row(row, Stage::Layers);
-        archive::FaultKind::ALL
-            .iter()
-            .map(|kind| documents(kind.row()))
-            .chain(image::FaultKind::ALL.iter().map(|kind| documents(kind.row())))
-            .chain(json::FaultKind::ALL.iter().map(|kind| documents(kind.row())))
-            .chain(tar::AnomalyKind::ALL.iter().map(|kind| layers(kind.row())))
-            .chain(own::OWN.iter().copied())
-            .collect()
-    });
-    &CHECKS
 }

@@ -8,8 +8,8 @@ mod checks;
 mod finding;
 mod select;
 
-pub use check::{Check, Stage, checks};
-pub use checks::{Content, Pattern};
+pub use check::{Check, Stage};
+pub use checks::{Content, Pattern, checks};
 pub use finding::{Finding, Status, Verdict};
 pub use select::{Selection, Setting};
 

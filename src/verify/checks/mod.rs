@@ -1,4 +1,4 @@
-//! The checks themselves, one function each, by area; and what reading found already, by check.
+//! The table of checks, one function each, by area; and what reading found already, by check.
 
 mod blob;
 mod config;
@@ -10,22 +10,25 @@ mod views;
 
 pub use content::{Content, Pattern};
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use super::{
     Case,
     check::{Check, Hit, Stage},
 };
 use crate::{
+    archive,
     grade::Grade,
-    image::{BlobId, Image, ImageKind, Layer},
+    image::{self, BlobId, Image, ImageKind, Layer},
+    json,
     measure::LayerFacts,
+    tar,
 };
 
 macro_rules! checks {
     ($($id:literal $grade:ident $stage:ident $run:path, $applies:path, $title:literal $why:literal)*) => {
         /// The checks that look at what was read and measured.
-        pub(super) const OWN: &[Check] = &[$(Check {
+        const OWN: &[Check] = &[$(Check {
             id: $id,
             grade: Grade::$grade,
             stage: Stage::$stage,
@@ -122,6 +125,23 @@ checks! {
     "expect.platform" Error Documents expect::platform, expect::platform_given,
         "a required platform is missing or not complete"
         "it could not be loaded"
+}
+
+/// All checks: what reading can find, then what judging can find.
+pub fn checks() -> &'static [Check] {
+    static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
+        let documents = |row| Check::of_row(row, Stage::Documents);
+        let layers = |row| Check::of_row(row, Stage::Layers);
+        archive::FaultKind::ALL
+            .iter()
+            .map(|kind| documents(kind.row()))
+            .chain(image::FaultKind::ALL.iter().map(|kind| documents(kind.row())))
+            .chain(json::FaultKind::ALL.iter().map(|kind| documents(kind.row())))
+            .chain(tar::AnomalyKind::ALL.iter().map(|kind| layers(kind.row())))
+            .chain(OWN.iter().copied())
+            .collect()
+    });
+    &CHECKS
 }
 
 /// What reading the archive found, by the id of the check it belongs to.

@@ -1,0 +1,55 @@
+//! What can be wrong with an archive's entries. Must not know how it is found.
+
+use crate::grade::fault_kinds;
+
+fault_kinds! {
+    /// What can be wrong with an archive's entries.
+    FaultKind {
+        DuplicateEntry Error "archive.duplicate-entry"
+            "one name stands twice in the archive, with different content"
+            "skopeo's docker reader and crane take the first, docker load and GNU tar the last: two images in one file"
+        RepeatedEntry Warning "archive.repeated-entry"
+            "one name stands twice in the archive, with the same content"
+            "all readers get the same bytes, but no tool writes such archives on purpose"
+        UnsafeName Error "archive.unsafe-name"
+            "an entry's name is empty, absolute or climbs out with `..`"
+            "a reader that extracts it writes outside its folder"
+        OddName Warning "archive.odd-name"
+            "an entry's name holds control characters or backslashes, or is longer than any system takes"
+            "it shows as something else, climbs out on systems where `\\` parts folders, or cannot be extracted"
+        SpecialEntry Warning "archive.special-entry"
+            "an entry is a device, a FIFO or of an unknown type"
+            "no tool writes such things into an image archive; a reader that extracts it as root makes them"
+        ThroughLink Error "archive.through-link"
+            "an entry stands below a link or a file"
+            "a reader that extracts it follows the link and writes elsewhere"
+        LinkOutside Error "archive.link-outside"
+            "a link leads out of the archive"
+            "a reader that follows it reads files of the machine instead of the image"
+        LinkLoop Error "archive.link-loop"
+            "links lead in a circle"
+            "there is no content behind such a name"
+        LongTail Error "archive.long-tail"
+            "more follows the archive's end marker than the limit"
+            "it was not looked at; no tool writes such archives, and what is there costs time or hides something"
+        OuterCompression Note "archive.outer-compression"
+            "the archive as a whole is compressed"
+            "docker load takes it, skopeo does not"
+        OuterDamaged Error "archive.outer-damaged"
+            "the archive's outer compression is damaged"
+            "what comes after the damage cannot be read"
+    }
+}
+
+/// Something wrong with one entry.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What.
+    pub kind: FaultKind,
+    /// The entry's name as it stands in the archive; empty for the archive as a whole.
+    pub name: Vec<u8>,
+    /// Offset of its header.
+    pub offset: u64,
+    /// More, in words.
+    pub detail: String,
+}
