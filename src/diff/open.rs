@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{
     Diff, Options, Relation, compare, content,
     pair::Pairing,
-    side::{Collector, Opened, Outer, Pairs, Side, claimed, pair_layers},
+    side::{Opened, Outer, Pairs, Side, claimed, pair_layers},
 };
 use crate::{
     archive::Source,
@@ -20,7 +20,7 @@ use crate::{
     limits::Limits,
     measure::{self, Facts, Needs, Workers},
     observe::Observer,
-    tar::Walker,
+    tar::{Anomaly, Member, Sink, Walker},
     verify::{self, Case, Setting, Stage},
 };
 
@@ -310,4 +310,16 @@ fn verify_documents(side: &Chosen<'_>, facts: &Facts) -> Vec<String> {
     let case = Case { graph: side.graph, facts, images: &side.images, options: &options };
     let findings = verify::verify(&case).findings;
     findings.iter().filter(|finding| finding.grade == Grade::Error).map(ToString::to_string).collect()
+}
+
+/// Collects the members of an outer tar.
+#[derive(Default)]
+struct Collector(Vec<Member>);
+
+impl Sink for Collector {
+    fn member(&mut self, member: Member) {
+        self.0.push(member);
+    }
+
+    fn anomaly(&mut self, _: Anomaly) {}
 }

@@ -10,25 +10,13 @@ use crate::{
     image::{BlobId, Image, ImageGraph},
     ladder,
     measure::{Facts, LayerFacts},
-    tar::{Anomaly, Member, Outcome, Sink},
+    tar::{Member, Outcome},
 };
 
 /// The members of an outer tar and how it ends.
 pub(super) struct Outer {
     pub(super) members: Vec<Member>,
     pub(super) outcome: Outcome,
-}
-
-/// Collects members.
-#[derive(Default)]
-pub(super) struct Collector(pub(super) Vec<Member>);
-
-impl Sink for Collector {
-    fn member(&mut self, member: Member) {
-        self.0.push(member);
-    }
-
-    fn anomaly(&mut self, _: Anomaly) {}
 }
 
 /// One side, opened and measured.
