@@ -82,7 +82,7 @@ group cold "bash -c 'forget; exec $ours verify --only blob.* one-plain.tar'" cat
 # Million entries per second, as criterion measures it.
 index() {
     (cd "$root" && cargo bench --locked --bench measure -- index/entries 2>/dev/null) |
-        awk '$1 == "thrpt:" { print $4; exit }'
+        awk '$1 == "thrpt:" { printf "%.1f", $4; exit }'
 }
 
 # Backquotes below are Markdown.
