@@ -15,13 +15,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     digest::Digest,
-    tar::{Kind, Member},
+    tar::{AUFS_PREFIX, Kind, Member, OPAQUE_WHITEOUT, WHITEOUT_PREFIX, split_base},
 };
-
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
-/// AUFS keeps its own books under names like this; they are no files of the image.
-const AUFS: &[u8] = b".wh..wh.";
 
 /// One member of a layer as a listing shows it.
 #[derive(Clone, Debug)]
@@ -60,21 +55,15 @@ pub fn path_of(name: &[u8]) -> Vec<u8> {
 /// What `member` removes, if it is a whiteout.
 pub fn whiteout(member: &Member) -> Option<Whiteout> {
     let path = path_of(&member.name);
-    let (folder, base) = split(&path);
-    if base == OPAQUE {
+    let (folder, base) = split_base(&path);
+    if base == OPAQUE_WHITEOUT {
         return Some(Whiteout::Opaque(folder.to_vec()));
     }
-    if base.starts_with(AUFS) {
+    if base.starts_with(AUFS_PREFIX) {
         return Some(Whiteout::Metadata);
     }
-    let hidden = base.strip_prefix(WHITEOUT)?;
+    let hidden = base.strip_prefix(WHITEOUT_PREFIX)?;
     Some(Whiteout::Path(join(folder, hidden)))
-}
-
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return (&[], path) };
-    let (folder, base) = path.split_at(slash);
-    (folder, base.strip_prefix(b"/").unwrap_or_default())
 }
 
 fn join(folder: &[u8], base: &[u8]) -> Vec<u8> {

@@ -16,9 +16,8 @@ use super::{
     Entry, EntryIndex, EntryKind, Found, Source,
     fault::{Fault, FaultKind},
     index::PATH_MAX,
-    path::folder_of,
 };
-use crate::escape::escape;
+use crate::{escape::escape, tar::split_base};
 
 impl EntryIndex<'_> {
     fn fault(&mut self, kind: FaultKind, position: usize, detail: String) {
@@ -39,7 +38,7 @@ impl EntryIndex<'_> {
             }
             let previous = entry.previous;
             let (odd, special) = (odd_name(entry), entry.kind == EntryKind::Other);
-            let folder = folder_of(entry.path());
+            let (folder, _) = split_base(entry.path());
             if folder != above.0 {
                 let obstacle = self.obstacle(folder).map(|path| format!("below {}", escape(path)));
                 above = (folder.to_vec(), obstacle);

@@ -67,12 +67,6 @@ pub(super) fn join_link(path: &[u8], link: &[u8]) -> Option<Vec<u8>> {
     Some(parts.join(&b'/'))
 }
 
-/// The folder a path lies in, without its slash; empty at the top.
-pub(super) fn folder_of(path: &[u8]) -> &[u8] {
-    let slash = memchr::memrchr(b'/', path);
-    slash.and_then(|slash| path.get(..slash)).unwrap_or_default()
-}
-
 /// Hashes of paths, made component by component: the hashes of all the folders above a path come with it, in time
 /// proportional to its length, however deep it is.
 #[derive(Debug, Default)]

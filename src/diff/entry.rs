@@ -8,8 +8,7 @@ use super::{
 };
 use crate::{
     rules::{Canon, Context, MemberCanon, RULES},
-    stack,
-    stack::ListedMember,
+    stack::{self, ListedMember},
     tar::{Dialect, Kind, Member, XATTR_PREFIX, is_header_field},
 };
 

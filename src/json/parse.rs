@@ -242,7 +242,7 @@ impl Reader<'_> {
         Ok(c)
     }
 
-    /// The character of the `\uXXXX` that starts at `start`, and of its other half.
+    /// The character of the `\u` escape that starts at `start`, and of its other half.
     fn utf16(&mut self, start: usize) -> Result<char, Stop> {
         let first = self.hex()?;
         let after = self.at;

@@ -62,7 +62,7 @@ impl Layers {
         let blobs: Vec<BlobId> = layers_of(graph).into_iter().collect();
         let threads = NonZeroUsize::new(workers.threads()).unwrap_or(NonZeroUsize::MIN);
         let crew = &Crew::new(threads, blobs.len())
-            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+            .map_err(|error| Error::io(Default::default(), "cannot start threads", error))?;
         let job = Job { graph, facts, source, options, treatment, observer, crew };
         // The largest first, so that none is left to one thread at the end.
         let mut order: Vec<BlobId> = blobs;

@@ -11,10 +11,8 @@ use std::{
 use crate::{
     archive::clean_path,
     escape::escape,
-    tar::{Anomaly, Kind, Member, Sink},
+    tar::{Anomaly, Kind, Member, Sink, WHITEOUT_PREFIX},
 };
-
-const WHITEOUT: &[u8] = b".wh.";
 
 /// What the order depends on, one for each member of a layer, in archive order.
 #[derive(Default)]
@@ -73,7 +71,7 @@ impl Order {
             }
             let name_at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
             let (folder, name) = path.split_at(name_at);
-            if let Some(gone) = name.strip_prefix(WHITEOUT)
+            if let Some(gone) = name.strip_prefix(WHITEOUT_PREFIX)
                 && by_path.contains_key([folder, gone].concat().as_slice())
             {
                 return refused("whites out a path of the same layer");

@@ -17,7 +17,7 @@ pub const WHITEOUT_PREFIX: &[u8] = b".wh.";
 /// The name of an opaque whiteout: all that lower layers have in its directory is hidden.
 pub const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
 /// What the names of AUFS's own files begin with; engines skip them.
-const AUFS_PREFIX: &[u8] = b".wh..wh.";
+pub(crate) const AUFS_PREFIX: &[u8] = b".wh..wh.";
 
 /// How many of a path's directories are looked at; no real tree is that deep.
 const MAX_DEPTH: usize = 128;
@@ -350,9 +350,9 @@ fn push_clean(path: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
-/// A cleaned path's directory and last part.
-fn split_base(path: &[u8]) -> (&[u8], &[u8]) {
-    let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return (&[], path) };
+/// A cleaned path's directory, empty at the top, and its last part.
+pub(crate) fn split_base(path: &[u8]) -> (&[u8], &[u8]) {
+    let Some(slash) = memchr::memrchr(b'/', path) else { return (&[], path) };
     let (parent, base) = path.split_at(slash);
     (parent, base.strip_prefix(b"/").unwrap_or_default())
 }
