@@ -105,15 +105,19 @@ impl<'t> Treatment<'t> {
         let from = codec::sniff(packed.bytes);
         let to = self.compression.unwrap_or(from);
         let recipe = Recipe::new(to, None).map_err(|error| Obstacle::Layer(error.to_string()))?;
-        let order = if self.sort { self.order(packed)? } else { None };
-        let certain = self.recode || from != to || order.is_some();
-        if !certain && !self.changes(packed)? {
+        let certain = self.recode || from != to;
+        let (output, mut counts) = if self.sort {
+            let sorted = self.sort(packed)?;
+            if !certain && sorted.order.is_none() && !self.changes(packed)? {
+                return Ok(None);
+            }
+            sorted.write(Output::new(packed, recipe)?)?
+        } else if certain || self.changes(packed)? {
+            let Written { mut out, counts, .. } = self.rewrite(packed, Output::new(packed, recipe)?)?;
+            out.write_all(&tar::END)?;
+            (out, counts)
+        } else {
             return Ok(None);
-        }
-        let output = Output::new(packed, recipe)?;
-        let (output, mut counts) = match order {
-            None => self.stream(packed, output)?,
-            Some(order) => self.sorted(packed, &order, output)?,
         };
         let rewritten = output.finish()?;
         if from != to {
@@ -137,42 +141,15 @@ impl<'t> Treatment<'t> {
         Ok(scan.changed)
     }
 
-    /// The order to write a layer's members in; `None` if they stand in it.
-    fn order(&self, packed: &Packed<'_>) -> Result<Option<Vec<usize>>> {
-        let mut order = Order::default();
-        let mut walker = Walker::new(self.limits);
-        decode(packed, self.limits, |window| {
-            walker.feed(window, &mut order);
-            Ok(true)
-        })?;
-        walker.finish(&mut order);
-        order.sorted().map_err(Obstacle::Layer)
+    /// Writes the members to a temporary file first, since the last one may have to come first.
+    fn sort(&self, packed: &Packed<'_>) -> Result<Sorted> {
+        let Written { out, counts, ends, order } = self.rewrite(packed, Spool::new(IN_MEMORY))?;
+        let order = order.sorted().map_err(Obstacle::Layer)?;
+        Ok(Sorted { spool: out.finish()?, counts, ends, order })
     }
 
-    fn stream<'p>(&self, packed: &Packed<'p>, output: Output) -> Result<(Output, Counts)> {
-        let (mut output, counts, _) = self.rewrite(packed, output)?;
-        output.write_all(&tar::END)?;
-        Ok((output, counts))
-    }
-
-    /// Writes the members to a temporary file first, and from there in their order.
-    fn sorted(&self, packed: &Packed<'_>, order: &[usize], mut output: Output) -> Result<(Output, Counts)> {
-        let (spool, mut counts, ends) = self.rewrite(packed, Spool::new(IN_MEMORY))?;
-        let spool = spool.finish()?;
-        let mut moved = 0;
-        for (position, member) in order.iter().enumerate() {
-            let start = member.checked_sub(1).map_or(0, |before| ends.get(before).copied().unwrap_or(0));
-            let end = ends.get(*member).copied().unwrap_or(start);
-            super::copy(&spool, to_usize(start)..to_usize(end), |chunk| output.write_all(chunk))?;
-            moved += u64::from(position != *member);
-        }
-        output.write_all(&tar::END)?;
-        *counts.entry("layer.order").or_default() += moved;
-        Ok((output, counts))
-    }
-
-    /// Writes all members to `out`, and tells where each of them ends.
-    fn rewrite<W: Write>(&self, packed: &Packed<'_>, out: W) -> Result<(W, Counts, Vec<u64>)> {
+    /// Writes all members to `out`.
+    fn rewrite<W: Write>(&self, packed: &Packed<'_>, out: W) -> Result<Written<W>> {
         let mut rewriter = Rewriter {
             treatment: self,
             out,
@@ -180,6 +157,7 @@ impl<'t> Treatment<'t> {
             framing: 0,
             written: 0,
             ends: Vec::new(),
+            order: Order::default(),
             padding: 0,
             obstacle: None,
         };
@@ -199,7 +177,48 @@ impl<'t> Treatment<'t> {
         if rewriter.framing > 0 {
             rewriter.counts.insert("layer.framing", rewriter.framing);
         }
-        Ok((rewriter.out, rewriter.counts, rewriter.ends))
+        let Rewriter { out, counts, ends, order, .. } = rewriter;
+        Ok(Written { out, counts, ends, order })
+    }
+}
+
+/// What came of writing a layer's members.
+struct Written<W> {
+    out: W,
+    counts: Counts,
+    /// Where each member ends; empty if they are not to be sorted.
+    ends: Vec<u64>,
+    /// What their order depends on; empty if they are not to be sorted.
+    order: Order,
+}
+
+/// A layer's members in a temporary file, and how to put them in order.
+struct Sorted {
+    spool: Spooled,
+    counts: Counts,
+    ends: Vec<u64>,
+    /// The members' positions; `None` if they stand in order already.
+    order: Option<Vec<usize>>,
+}
+
+impl Sorted {
+    fn write(self, mut output: Output) -> io::Result<(Output, Counts)> {
+        let Sorted { spool, mut counts, ends, order } = self;
+        let mut moved = 0;
+        let order = order.unwrap_or_else(|| (0..ends.len()).collect());
+        for (position, member) in order.into_iter().enumerate() {
+            let start = member.checked_sub(1).map_or(0, |before| ends.get(before).copied().unwrap_or(0));
+            let end = ends.get(member).copied().unwrap_or(start);
+            super::copy(&spool, to_usize(start)..to_usize(end), |chunk| output.write_all(chunk))?;
+            moved += u64::from(position != member);
+        }
+        let last = ends.last().copied().unwrap_or(0);
+        super::copy(&spool, to_usize(last)..spool.len(), |chunk| output.write_all(chunk))?;
+        output.write_all(&tar::END)?;
+        if moved > 0 {
+            counts.insert("layer.order", moved);
+        }
+        Ok((output, counts))
     }
 }
 
@@ -269,6 +288,7 @@ struct Rewriter<'r, 't, W> {
     framing: u64,
     written: u64,
     ends: Vec<u64>,
+    order: Order,
     padding: usize,
     obstacle: Option<Obstacle>,
 }
@@ -294,7 +314,10 @@ impl<W: Write> Rewriter<'_, '_, W> {
 
 impl<W: Write> Sink for Rewriter<'_, '_, W> {
     fn member(&mut self, mut member: Member) {
-        let Treatment { ids, members, context, .. } = self.treatment;
+        let Treatment { ids, members, context, sort, .. } = self.treatment;
+        if *sort {
+            self.order.add(&member);
+        }
         apply_all(members, &mut member, context, |position| {
             if let Some(id) = ids.get(position) {
                 *self.counts.entry(id).or_default() += 1;
@@ -310,7 +333,9 @@ impl<W: Write> Sink for Rewriter<'_, '_, W> {
 
     fn end_member(&mut self) {
         self.write(tar::END.get(..self.padding).unwrap_or_default());
-        self.ends.push(self.written);
+        if self.treatment.sort {
+            self.ends.push(self.written);
+        }
     }
 
     fn global(&mut self, header: GlobalHeader) {

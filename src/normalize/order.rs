@@ -11,7 +11,7 @@ use std::{
 use crate::{
     archive::clean_path,
     escape::escape,
-    tar::{Anomaly, Kind, Member, Sink, WHITEOUT_PREFIX},
+    tar::{Kind, Member, WHITEOUT_PREFIX},
 };
 
 /// What the order depends on, one for each member of a layer, in archive order.
@@ -26,8 +26,9 @@ struct Place {
     folder: bool,
 }
 
-impl Sink for Order {
-    fn member(&mut self, member: Member) {
+impl Order {
+    /// Adds the next member.
+    pub(super) fn add(&mut self, member: &Member) {
         let clean = |path: &[u8]| {
             clean_path(path.strip_prefix(b"/").unwrap_or(path)).map_or(path.to_vec(), Cow::into_owned)
         };
@@ -38,10 +39,6 @@ impl Sink for Order {
         });
     }
 
-    fn anomaly(&mut self, _: Anomaly) {}
-}
-
-impl Order {
     /// The members' positions in the order to write them in; `None` if they stand in it already. The error says why
     /// they cannot be sorted.
     pub(super) fn sorted(&self) -> Result<Option<Vec<usize>>, String> {
@@ -125,7 +122,7 @@ mod tests {
                 None => Kind::Regular,
             };
             let link = link.unwrap_or_default().into();
-            order.member(Member { name: (*name).into(), link, kind, ..Member::default() });
+            order.add(&Member { name: (*name).into(), link, kind, ..Member::default() });
         }
         let sorted = order.sorted()?.unwrap_or((0..members.len()).collect());
         Ok(sorted.into_iter().map(|i| members[i].0.to_owned()).collect())

@@ -187,6 +187,28 @@ fn a_base_image_is_left_alone() {
     }
 }
 
+/// Names of members as they stand in the first layer, global headers among them.
+fn raw_names(archive: &[u8]) -> Vec<String> {
+    let files = files(archive);
+    let layer = blob(&files, &first_image(&files).0["layers"][0]["digest"]);
+    let mut layer = tar::Archive::new(flate2::read::MultiGzDecoder::new(layer));
+    let entries = layer.entries().unwrap().raw(true);
+    entries.map(|entry| String::from_utf8(entry.unwrap().path_bytes().into_owned()).unwrap()).collect()
+}
+
+#[test]
+fn global_headers_that_stay_are_sorted_with_the_member_behind_them() {
+    let comment = |of: &str| Member::pax_global(&[("comment", of)]);
+    let (a, b) = (Member::file("a", "1"), Member::file("b", "2"));
+    let mut options = Options::new(Level::Sorted, Some(0));
+    options.active.remove("layer.global-headers").unwrap();
+    for members in [[b.clone(), comment("a"), a.clone(), comment("")], [comment("a"), a, b, comment("")]] {
+        let input = ImageBuilder::good().layers(vec![Layer::new(&members)]).tar();
+        let (output, _) = run(&input, &options).unwrap();
+        assert_eq!(raw_names(&output), ["pax_global_header", "a", "b", "pax_global_header"]);
+    }
+}
+
 #[test]
 fn attestations_fail_stay_or_go() {
     let input = two_layers().image(Image::attestation(0)).tar();
