@@ -177,7 +177,7 @@ impl Policy {
         self.select(&mut selection).ok()?;
         let lowered = checks().iter().find(|check| match selection.setting(check) {
             Setting::Run => false,
-            Setting::Skip => true,
+            Setting::Skip | Setting::Unselected => true,
             Setting::As(grade) => grade < check.grade,
         });
         let (usual, limits) = (Limits::default(), self.limits(&Limits::default()));

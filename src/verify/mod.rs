@@ -41,10 +41,20 @@ pub struct Options {
 }
 
 impl Options {
+    /// What becomes of `check`. What was asked for by name (a digest, a platform, an epoch) is looked at whatever else is
+    /// selected; only who leaves it out by name does without.
+    pub fn setting(&self, check: &Check) -> Setting {
+        match self.selection.setting(check) {
+            Setting::Unselected if check.is_asked_for(self) => Setting::Run,
+            Setting::Unselected => Setting::Skip,
+            setting => setting,
+        }
+    }
+
     /// What must be measured for the checks that count.
     pub fn needs(&self) -> Needs {
         let stage = |stage: Stage| {
-            checks().iter().any(|c| c.stage == stage && self.selection.setting(c) != Setting::Skip)
+            checks().iter().any(|c| c.stage == stage && self.setting(c) != Setting::Skip)
         };
         let layers = stage(Stage::Layers);
         Needs {
@@ -78,7 +88,7 @@ pub fn verify(case: &Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     let recorded = checks::recorded(case);
     for check in checks() {
-        let setting = case.options.selection.setting(check);
+        let setting = case.options.setting(check);
         if setting == Setting::Skip {
             verdict.statuses.push((check.id, Status::Skipped("not selected")));
             continue;
@@ -88,7 +98,7 @@ pub fn verify(case: &Case<'_>) -> Verdict {
             None => recorded.get(check.id).cloned().unwrap_or_default(),
         };
         let grade = if let Setting::As(grade) = setting { grade } else { check.grade };
-        let status = match (hits.is_empty(), (check.applies)(case)) {
+        let status = match (hits.is_empty(), check.applies(case)) {
             (false, _) => Status::Found(grade),
             (true, Ok(())) => Status::Pass,
             (true, Err(reason)) => Status::Skipped(reason),

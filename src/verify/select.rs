@@ -15,6 +15,8 @@ pub enum Setting {
     Run,
     /// It does not run.
     Skip,
+    /// Only others were selected.
+    Unselected,
     /// Whatever it finds is of this grade.
     As(Grade),
 }
@@ -49,7 +51,7 @@ impl Selection {
     /// As [`Selection::add`].
     pub fn only(&mut self, globs: &[String]) -> Result<()> {
         if !globs.is_empty() {
-            self.add("*", Setting::Skip)?;
+            self.add("*", Setting::Unselected)?;
             globs.iter().try_for_each(|glob| self.add(glob, Setting::Run))?;
         }
         Ok(())

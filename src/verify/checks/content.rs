@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{
-    super::{Case, check::Hit},
+    super::{Case, Options, check::Hit},
     images, layers,
 };
 use crate::{
@@ -54,8 +54,8 @@ impl Pattern {
     }
 }
 
-pub(super) fn files_forbidden(case: &Case<'_>) -> std::result::Result<(), &'static str> {
-    if case.options.content.forbidden.is_empty() { Err("no files forbidden") } else { Ok(()) }
+pub(super) fn files_forbidden(options: &Options) -> std::result::Result<(), &'static str> {
+    if options.content.forbidden.is_empty() { Err("no files forbidden") } else { Ok(()) }
 }
 
 pub(super) fn forbidden(case: &Case<'_>) -> Vec<Hit> {
@@ -79,8 +79,8 @@ pub(super) fn forbidden(case: &Case<'_>) -> Vec<Hit> {
     hits
 }
 
-pub(super) fn size_limited(case: &Case<'_>) -> std::result::Result<(), &'static str> {
-    let Content { max_stored, max_unpacked, .. } = case.options.content;
+pub(super) fn size_limited(options: &Options) -> std::result::Result<(), &'static str> {
+    let Content { max_stored, max_unpacked, .. } = options.content;
     if max_stored.or(max_unpacked).is_some() { Ok(()) } else { Err("no size limited") }
 }
 
@@ -101,8 +101,8 @@ pub(super) fn layer_size(case: &Case<'_>) -> Vec<Hit> {
     hits
 }
 
-pub(super) fn count_limited(case: &Case<'_>) -> std::result::Result<(), &'static str> {
-    case.options.content.max_layers.map(|_| ()).ok_or("no number of layers limited")
+pub(super) fn count_limited(options: &Options) -> std::result::Result<(), &'static str> {
+    options.content.max_layers.map(|_| ()).ok_or("no number of layers limited")
 }
 
 pub(super) fn layer_count(case: &Case<'_>) -> Vec<Hit> {

@@ -1,13 +1,13 @@
 //! What the caller expects: digests and platforms.
 
 use super::{
-    super::{Case, check::Hit},
+    super::{Case, Options, check::Hit},
     images,
 };
 use crate::{digest::Digest, ladder};
 
-pub(super) fn digest_given(case: &Case<'_>) -> Result<(), &'static str> {
-    if case.options.expect.is_empty() { Err("no digest expected") } else { Ok(()) }
+pub(super) fn digest_given(options: &Options) -> Result<(), &'static str> {
+    if options.expect.is_empty() { Err("no digest expected") } else { Ok(()) }
 }
 
 pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
@@ -30,8 +30,8 @@ pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
         .collect()
 }
 
-pub(super) fn platform_given(case: &Case<'_>) -> Result<(), &'static str> {
-    let asked = case.options.require_all || !case.options.require.is_empty();
+pub(super) fn platform_given(options: &Options) -> Result<(), &'static str> {
+    let asked = options.require_all || !options.require.is_empty();
     if asked { Ok(()) } else { Err("no platform required") }
 }
 

@@ -13,8 +13,11 @@ pub use content::{Content, Pattern};
 use std::{collections::HashMap, sync::LazyLock};
 
 use super::{
-    Case,
-    check::{Check, Hit, Stage},
+    Case, Options,
+    check::{
+        Applies::{Always, Asked, If},
+        Check, Hit, Stage,
+    },
 };
 use crate::{
     archive,
@@ -26,7 +29,7 @@ use crate::{
 };
 
 macro_rules! checks {
-    ($($id:literal $grade:ident $stage:ident $run:path, $applies:path, $title:literal $why:literal)*) => {
+    ($($id:literal $grade:ident $stage:ident $run:path, $applies:expr, $title:literal $why:literal)*) => {
         /// The checks that look at what was read and measured.
         const OWN: &[Check] = &[$(Check {
             id: $id,
@@ -41,88 +44,88 @@ macro_rules! checks {
 }
 
 checks! {
-    "document.split-view" Error Documents views::split_view, views::both,
+    "document.split-view" Error Documents views::split_view, If(views::both),
         "index.json and manifest.json name different images"
         "docker load with a graph driver follows manifest.json; skopeo, podman and containerd follow index.json"
-    "document.split-names" Note Documents views::split_names, views::both,
+    "document.split-names" Note Documents views::split_names, If(views::both),
         "manifest.json gives an image a name that index.json does not"
         "docker load with a graph driver tags it so; skopeo, podman and containerd do not"
-    "document.same-name" Warning Documents views::same_name_twice, always,
+    "document.same-name" Warning Documents views::same_name_twice, Always,
         "two images of one platform have the same name"
         "which of them a reader takes by that name is chance"
-    "blob.digest" Error Digests blob::digest, always,
+    "blob.digest" Error Digests blob::digest, Always,
         "content does not have the digest that names it"
         "the content was changed after it was built, or damaged"
-    "blob.size" Error Digests blob::size, always,
+    "blob.size" Error Digests blob::size, Always,
         "content does not have the size its descriptor gives"
         "readers that trust the size cut the content or wait for more"
-    "blob.unreferenced" Note Digests blob::unreferenced, always,
+    "blob.unreferenced" Note Digests blob::unreferenced, Always,
         "a blob that nothing refers to"
         "it is not part of any image; docker save writes some"
-    "blob.unreferenced-digest" Warning Digests blob::unreferenced_digest, always,
+    "blob.unreferenced-digest" Warning Digests blob::unreferenced_digest, Always,
         "a blob that nothing refers to does not have the digest it is named after"
         "a tool that shares blobs between layouts would pass it on"
-    "config.rootfs-type" Error Documents config::rootfs_type, has_config,
+    "config.rootfs-type" Error Documents config::rootfs_type, If(has_config),
         "rootfs.type is not \"layers\""
         "the spec knows no other type and asks readers to refuse it"
-    "config.diff-id-count" Error Documents config::diff_id_count, has_config,
+    "config.diff-id-count" Error Documents config::diff_id_count, If(has_config),
         "the configuration lists another number of diff_ids than the manifest lists layers"
         "readers refuse the image or leave layers unverified"
-    "config.diff-id" Error Layers config::diff_id, has_config,
+    "config.diff-id" Error Layers config::diff_id, If(has_config),
         "a layer's content is not what the configuration's diff_id names"
         "the file system is not the one that was built"
-    "config.history-count" Warning Documents config::history_count, has_config,
+    "config.history-count" Warning Documents config::history_count, If(has_config),
         "the history speaks of another number of layers than there are"
         "tools that show which step made which layer are wrong about it"
-    "config.platform" Warning Documents config::platform, has_config,
+    "config.platform" Warning Documents config::platform, If(has_config),
         "the configuration names another platform than the index, or none"
         "a reader that chooses by the index runs the wrong image"
-    "config.newer-than-epoch" Error Documents epoch::config_newer, has_epoch,
+    "config.newer-than-epoch" Error Documents epoch::config_newer, Asked(has_epoch),
         "the configuration holds a time newer than SOURCE_DATE_EPOCH"
         "the next build will have another one"
-    "layer.media-type" Warning Layers layer::media_type, has_layers,
+    "layer.media-type" Warning Layers layer::media_type, If(has_layers),
         "a layer's media type does not say what its bytes are"
         "readers that trust the type fail where readers that look do not"
-    "layer.unknown-media-type" Warning Documents layer::unknown_media_type, has_layers,
+    "layer.unknown-media-type" Warning Documents layer::unknown_media_type, If(has_layers),
         "a layer's media type is not known"
         "readers that do not know it refuse the image"
-    "layer.not-inspected" Error Layers layer::not_inspected, has_layers,
+    "layer.not-inspected" Error Layers layer::not_inspected, If(has_layers),
         "a layer's content could not be looked into"
         "it is encrypted or compressed in a way no container engine reads; --allow-opaque accepts it"
-    "layer.decode" Error Layers layer::decode, has_layers,
+    "layer.decode" Error Layers layer::decode, If(has_layers),
         "a layer cannot be decompressed to its end"
         "readers that stop at the damage get another file system than readers that refuse it"
-    "layer.unpacked-limit" Error Layers layer::unpacked_limit, has_layers,
+    "layer.unpacked-limit" Error Layers layer::unpacked_limit, If(has_layers),
         "a layer unpacks to more than the limit"
         "nothing beyond the limit was looked at (--max-unpacked)"
-    "layer.trailing-zeros" Warning Layers layer::trailing_zeros, has_layers,
+    "layer.trailing-zeros" Warning Layers layer::trailing_zeros, If(has_layers),
         "zero bytes stand behind a layer's compressed stream"
         "gzip passes over them with a warning, others refuse them"
-    "layer.ratio" Note Layers layer::ratio, has_layers,
+    "layer.ratio" Note Layers layer::ratio, If(has_layers),
         "a layer unpacks to more than 200 times its size"
         "decompression bombs look like this; so do files full of zeros"
-    "layer.depth" Note Documents layer::depth, has_layers,
+    "layer.depth" Note Documents layer::depth, If(has_layers),
         "an image has more than 127 layers"
         "Docker's overlay driver mounts no more"
-    "layer.repeated" Note Documents layer::repeated, has_layers,
+    "layer.repeated" Note Documents layer::repeated, If(has_layers),
         "an image has one layer several times"
         "harmless; empty layers look like this"
-    "layer.newer-than-epoch" Error Layers epoch::layers_newer, has_epoch,
+    "layer.newer-than-epoch" Error Layers epoch::layers_newer, Asked(has_epoch),
         "a layer holds a file newer than SOURCE_DATE_EPOCH"
         "the next build will have another one: its timestamps were not rewritten"
-    "content.forbidden" Error Layers content::forbidden, content::files_forbidden,
+    "content.forbidden" Error Layers content::forbidden, Asked(content::files_forbidden),
         "a layer holds a file that the policy forbids"
         "it would be published with the image, even where a later layer removes it"
-    "content.layer-size" Error Layers content::layer_size, content::size_limited,
+    "content.layer-size" Error Layers content::layer_size, Asked(content::size_limited),
         "a layer is larger than the policy allows"
         "every machine that pulls the image fetches and unpacks it"
-    "content.layer-count" Error Documents content::layer_count, content::count_limited,
+    "content.layer-count" Error Documents content::layer_count, Asked(content::count_limited),
         "an image has more layers than the policy allows"
         "each of them is fetched, unpacked and mounted on its own"
-    "expect.digest" Error Digests expect::digest, expect::digest_given,
+    "expect.digest" Error Digests expect::digest, Asked(expect::digest_given),
         "an expected digest is on no rung of any image's ladder"
         "this is not the image that was asked for"
-    "expect.platform" Error Documents expect::platform, expect::platform_given,
+    "expect.platform" Error Documents expect::platform, Asked(expect::platform_given),
         "a required platform is missing or not complete"
         "it could not be loaded"
 }
@@ -200,10 +203,6 @@ fn image_layers<'c>(case: &'c Case<'_>) -> impl Iterator<Item = (&'c Layer, Opti
         .map(|layer| (layer, layer.blob.and_then(|blob| case.facts.blobs.get(&blob)?.layer.as_deref())))
 }
 
-fn always(_: &Case<'_>) -> Result<(), &'static str> {
-    Ok(())
-}
-
 fn has_config(case: &Case<'_>) -> Result<(), &'static str> {
     if images(case).any(|image| image.config.is_some()) { Ok(()) } else { Err("no configuration") }
 }
@@ -212,6 +211,6 @@ fn has_layers(case: &Case<'_>) -> Result<(), &'static str> {
     if images(case).any(|image| !image.layers.is_empty()) { Ok(()) } else { Err("no layers") }
 }
 
-fn has_epoch(case: &Case<'_>) -> Result<(), &'static str> {
-    case.options.source_date_epoch.map(|_| ()).ok_or("no SOURCE_DATE_EPOCH given")
+fn has_epoch(options: &Options) -> Result<(), &'static str> {
+    options.source_date_epoch.map(|_| ()).ok_or("no SOURCE_DATE_EPOCH given")
 }
