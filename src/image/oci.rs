@@ -355,13 +355,15 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
         .and_then(|config| config.target.blob())
         .and_then(|blob| resolver.graph.document_of(blob))
         .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
+    let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
+    // What can be run is an image, whatever the descriptor that leads to it says.
     let attests = by.is_attestation() || by.platform.as_ref().is_some_and(super::Platform::is_unknown);
+    let runs = layers.is_empty() || layers.iter().any(|layer| matches!(layer.media, Media::Layer { .. }));
     let kind = match config {
-        _ if attests => ImageKind::Attestation,
+        _ if attests && !runs => ImageKind::Attestation,
         Some(config) if !says_config(config) && config_doc.is_none() => ImageKind::Artifact,
         _ => ImageKind::Image,
     };
-    let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
     let here =
         |layer: &Layer| layer.blob.is_some() || matches!(layer.media, Media::Layer { foreign: true, .. });
     let config_here = match kind {

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, Node, Platform,
-    Role, Target,
+    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, ImageKind, Node,
+    Platform, Role, Target,
 };
 use crate::{
     archive::{EntryId, EntryIndex, Found},
@@ -365,7 +365,13 @@ impl<'a> Resolver<'a> {
                 twin.names.push(name);
             }
         }
-        twin.platform = twin.platform.take().or(image.platform);
+        twin.platform = match twin.platform.take() {
+            Some(known) if !known.is_unknown() => Some(known),
+            unknown => image.platform.or(unknown),
+        };
+        if image.kind == ImageKind::Image {
+            twin.kind = ImageKind::Image;
+        }
     }
 }
 

@@ -53,9 +53,8 @@ impl Options {
 
     /// What must be measured for the checks that count.
     pub fn needs(&self) -> Needs {
-        let stage = |stage: Stage| {
-            checks().iter().any(|c| c.stage == stage && self.setting(c) != Setting::Skip)
-        };
+        let stage =
+            |stage: Stage| checks().iter().any(|c| c.stage == stage && self.setting(c) != Setting::Skip);
         let layers = stage(Stage::Layers);
         Needs {
             digests: layers || stage(Stage::Digests),

@@ -446,7 +446,41 @@ fn views() -> Vec<Row> {
             Refused,
             oci().image(Image::attestation(0)).stored(Doc::Layer(1, 0), |b| b[5] ^= 1),
         ),
+        (
+            "a false diff_id in an image whose platform is unknown",
+            Refused,
+            of_another_content().json(Doc::Index, set("/manifests/0/platform", unknown_platform())),
+        ),
+        (
+            "a false diff_id in an image that is called an attestation",
+            Refused,
+            of_another_content().json(
+                Doc::Index,
+                set("/manifests/0/annotations", json!({"vnd.docker.reference.type": "attestation-manifest"})),
+            ),
+        ),
+        (
+            "a false diff_id in an image that is listed as an attestation first",
+            Refused,
+            of_another_content().json(Doc::Index, |index| {
+                let mut first = index["manifests"][0].clone();
+                first["platform"] = unknown_platform();
+                index["manifests"].as_array_mut().unwrap().insert(0, first);
+            }),
+        ),
     ]
+}
+
+/// An image in which everything is as its digest says but the one layer's content, which has another diff_id.
+fn of_another_content() -> ImageBuilder {
+    oci().layers(vec![one_file()]).json(Doc::Config(0), |config| {
+        config["rootfs"]["diff_ids"][0] = format!("sha256:{}", "a".repeat(64)).into();
+    })
+}
+
+/// What BuildKit gives to attestations.
+fn unknown_platform() -> Value {
+    json!({"os": "unknown", "architecture": "unknown"})
 }
 
 fn layers() -> Vec<Row> {
