@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The digest the image must have
-    #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
+    #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected, conflicts_with = "only")]
     expected_image_digest: Option<Expected>,
     /// Show documents in full
     #[arg(long)]
@@ -132,15 +132,24 @@ fn print(
 }
 
 /// Compares the digest that stands for the image: its manifest's, or in a docker-archive, which has none, its
-/// configuration's. The line for a match is the reference's.
+/// configuration's. The line for a match is the reference's, where the match is for what was verified.
 pub(super) fn gate(input: &wire::Input, expected: Digest) -> std::result::Result<String, String> {
     let ladders = || input.images.iter().map(|image| &image.ladder);
     let headline = input.image_digest;
-    if headline == Some(expected) {
-        return Ok(format!("✅ Image digest matches {}", expected.hex()));
-    }
-    if headline.is_none() && ladders().any(|ladder| ladder.config == Some(expected)) {
-        return Ok(format!("✅ Image ID (config digest) matches {}", expected.hex()));
+    let matched = if headline == Some(expected) {
+        Some("Image digest")
+    } else if headline.is_none() && ladders().any(|ladder| ladder.config == Some(expected)) {
+        Some("Image ID (config digest)")
+    } else {
+        None
+    };
+    if let Some(matched) = matched {
+        let line = format!("{matched} matches {}", expected.hex());
+        return Ok(match input.left_out() {
+            0 if input.covers(expected) => format!("✅ {line}"),
+            0 => format!("{line}, but not all images that it stands for were verified"),
+            count => format!("{line}, but it was not verified as a whole: {count} checks were left out"),
+        });
     }
     let rung = ladders().flat_map(|ladder| ladder.rungs()).find(|(_, digest)| *digest == expected);
     let hint =

@@ -152,8 +152,9 @@ impl Run<'_> {
     }
 
     fn judge(&self, task: &Task, policy: Option<Policy>, observer: &dyn Observer) -> Result<wire::Input> {
-        let expect = self.expect.iter().copied().chain(task.sum).collect();
+        let expect = self.expect.to_vec();
         let (source, mut request) = self.args.verifying.open(&task.path, policy.as_ref(), expect)?;
+        request.verify.expect_archive = task.sum;
         request.also.archive = self.archive_digests;
         inspect(&source, &request, self.workers, observer, wire::Input::of)
     }

@@ -129,6 +129,9 @@ pub struct Input {
     pub image_digest: Option<Digest>,
     /// SHA-256 of the input file, where it was asked for.
     pub archive_digest: Option<Digest>,
+    /// Whether it holds images that were not asked for and not looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub narrowed: bool,
     /// The images that were looked at.
     pub images: Vec<ImageRecord>,
     /// What is wrong or odd, errors first.
@@ -266,6 +269,7 @@ impl Input {
             outer: inspected.source.outer().name().into(),
             image_digest: inspected.headline(),
             archive_digest: inspected.facts.archive,
+            narrowed: inspected.images.len() < graph.images.len(),
             images: inspected.images.iter().map(|image| ImageRecord::of(inspected, image)).collect(),
             findings: inspected.verdict.findings.iter().map(Finding::from).collect(),
             checks: inspected
@@ -289,6 +293,7 @@ impl Input {
             outer: Compression::Plain.name().into(),
             image_digest: None,
             archive_digest: None,
+            narrowed: false,
             images: Vec::new(),
             findings: Vec::new(),
             checks: Vec::new(),
@@ -299,6 +304,21 @@ impl Input {
     /// image's ID.
     pub fn headline(&self) -> Option<Digest> {
         self.image_digest.or_else(|| self.images.first().and_then(|image| image.ladder.config))
+    }
+
+    /// How many checks that can fail it the caller left out.
+    pub fn left_out(&self) -> usize {
+        let Status::Skipped(left_out) = Status::LEFT_OUT else { return 0 };
+        let fails =
+            |id: &str| verify::checks().iter().any(|check| check.id == id && check.grade == Grade::Error);
+        let skipped = self.checks.iter().filter(|check| check.reason.as_deref() == Some(left_out));
+        skipped.filter(|check| fails(&check.id)).count()
+    }
+
+    /// Whether everything that `digest` vouches for was looked at: an index vouches for all its images.
+    pub fn covers(&self, digest: Digest) -> bool {
+        let own = |image: &ImageRecord| [image.ladder.manifest, image.ladder.config].contains(&Some(digest));
+        !self.narrowed || self.images.iter().any(own)
     }
 
     /// Bytes that its layers take as stored.

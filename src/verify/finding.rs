@@ -41,6 +41,11 @@ pub enum Status {
     Skipped(&'static str),
 }
 
+impl Status {
+    /// The caller's own selection left the check out.
+    pub const LEFT_OUT: Status = Status::Skipped("not selected");
+}
+
 /// All findings, worst first, and how every check ended.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {

@@ -472,6 +472,7 @@ fn own_cases() -> Vec<Case> {
         asked("content.layer-size", oci(), |options| options.content.max_stored = Some(100)),
         asked("content.layer-count", oci(), |options| options.content.max_layers = Some(1)),
         asked("expect.digest", oci(), |options| options.expect = vec![Digest::parse(gone).unwrap()]),
+        asked("expect.archive", oci(), |options| options.expect_archive = Some(Digest::parse(gone).unwrap())),
         asked("expect.platform", oci(), |options| {
             options.require = vec![Platform::parse("linux/arm64").unwrap()]
         }),

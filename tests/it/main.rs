@@ -16,6 +16,7 @@ mod diff;
 mod engines;
 mod files;
 mod fixtures;
+mod gates;
 mod golden;
 mod hostile;
 mod html;

@@ -4,7 +4,11 @@ use super::{
     super::{Case, Options, check::Hit},
     images,
 };
-use crate::{digest::Digest, ladder};
+use crate::{
+    digest::Digest,
+    image::ImageKind,
+    ladder::{self, Rung},
+};
 
 pub(super) fn digest_given(options: &Options) -> Result<(), &'static str> {
     if options.expect.is_empty() { Err("no digest expected") } else { Ok(()) }
@@ -14,8 +18,14 @@ pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
     let known: Vec<Digest> = case
         .images
         .iter()
-        .flat_map(|image| ladder::ladder(case.graph, case.facts, image).rungs().collect::<Vec<_>>())
-        .map(|(_, digest)| digest)
+        .flat_map(|image| {
+            let ladder = ladder::ladder(case.graph, case.facts, image);
+            // An attestation's or an artifact's layers are any bytes whatever, those of another image's manifest too.
+            let counts = |rung| {
+                image.kind == ImageKind::Image || !matches!(rung, Rung::Layer | Rung::DiffId | Rung::ChainId)
+            };
+            ladder.rungs().filter(|(rung, _)| counts(*rung)).map(|(_, digest)| digest).collect::<Vec<_>>()
+        })
         .chain(ladder::headline(case.graph))
         .chain(case.graph.root.map(|root| Digest::of(crate::digest::Algorithm::Sha256, case.graph.raw(root))))
         .chain(case.facts.archive)
@@ -28,6 +38,22 @@ pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
             Hit::new(case.graph.at.clone(), format!("expected {expected}{found}"))
         })
         .collect()
+}
+
+pub(super) fn archive_given(options: &Options) -> Result<(), &'static str> {
+    options.expect_archive.map(|_| ()).ok_or("no digest expected of the archive")
+}
+
+pub(super) fn archive(case: &Case<'_>) -> Vec<Hit> {
+    let Some(expected) = case.options.expect_archive.filter(|expected| case.facts.archive != Some(*expected))
+    else {
+        return Vec::new();
+    };
+    let found = match case.facts.archive {
+        Some(found) => format!("expected {expected}, it is {found}"),
+        None => format!("expected {expected}, it has none: a folder, or not read to its end"),
+    };
+    vec![Hit::new(case.graph.at.clone(), found)]
 }
 
 pub(super) fn platform_given(options: &Options) -> Result<(), &'static str> {

@@ -125,6 +125,9 @@ checks! {
     "expect.digest" Error Digests expect::digest, Asked(expect::digest_given),
         "an expected digest is on no rung of any image's ladder"
         "this is not the image that was asked for"
+    "expect.archive" Error Documents expect::archive, Asked(expect::archive_given),
+        "the archive is not the file that its checksum names"
+        "it was changed, damaged or exchanged since the checksum was taken"
     "expect.platform" Error Documents expect::platform, Asked(expect::platform_given),
         "a required platform is missing or not complete"
         "it could not be loaded"

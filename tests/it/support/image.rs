@@ -107,6 +107,11 @@ impl Image {
     /// BuildKit's attestation manifest for the image of that number in the same archive, which must come before it.
     pub fn attestation(of: usize) -> Image {
         let statement = br#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":[],"predicate":{}}"#;
+        Image::attestation_of(of, statement)
+    }
+
+    /// The same with any bytes in the place of the statement.
+    pub fn attestation_of(of: usize, statement: &[u8]) -> Image {
         let layer =
             Layer::of_tar(statement.to_vec(), Packing::Plain).media_type("application/vnd.in-toto+json");
         Image { attests: Some(of), ..Image::new(vec![layer]).platform("unknown/unknown") }
