@@ -95,7 +95,10 @@ pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
     let diff_ids: Vec<Option<DiffId>> = image
         .layers
         .iter()
-        .map(|layer| facts.blobs.get(&layer.blob?)?.layer.as_deref()?.diff_ids.first().copied())
+        .map(|layer| {
+            let content = facts.blobs.get(&layer.blob?)?.layer.as_deref()?;
+            content.diff_ids.first().copied().filter(|_| !content.is_opaque(layer.media))
+        })
         .collect();
     let stack: Option<Vec<DiffId>> = diff_ids.iter().copied().collect();
     let layers = image.layers.iter().map(|layer| {

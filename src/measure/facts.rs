@@ -7,8 +7,9 @@ use crate::{
     codec::{Compression, DecodeError, Fingerprint, Frames},
     digest::{Algorithm, DiffId, Digest},
     image::BlobId,
+    media::{Media, Packing},
     stack::ListedMember,
-    tar::{Anomaly, Member, Outcome, Timestamp},
+    tar::{Anomaly, End, Member, Outcome, Timestamp},
 };
 
 /// All that was measured of one input.
@@ -79,6 +80,16 @@ impl LayerFacts {
     /// The diff_id by an algorithm.
     pub fn diff_id(&self, algorithm: Algorithm) -> Option<DiffId> {
         self.diff_ids.iter().copied().find(|id| id.0.algorithm() == algorithm)
+    }
+
+    /// Whether a layer of this media type with this content is none that a container engine reads: its compression is
+    /// not known, or its media type is not and its bytes are no tar. It has no diff_id then, whatever was hashed.
+    pub fn is_opaque(&self, media: Media) -> bool {
+        let no_tar = self.outcome.is_some_and(|outcome| outcome.members == 0 && outcome.end == End::Failed);
+        let known =
+            matches!(media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. });
+        matches!(self.fault, Some(LayerFault::NotInspected))
+            || no_tar && self.compression == Compression::Plain && !known
     }
 
     /// About how many bytes of memory they take.

@@ -15,7 +15,7 @@ use crate::{
     image::{Image, ImageKind, Layer},
     inspect::Inspected,
     ladder::Ladder,
-    measure::{Counts, LayerFault},
+    measure::Counts,
     shard::Shard,
     verify::{self, Status},
 };
@@ -382,10 +382,10 @@ impl LayerRecord {
         let blob = layer.blob.and_then(|blob| inspected.facts.blobs.get(&blob));
         let facts = blob.and_then(|blob| blob.layer.as_deref());
         let measured = layer.digest.and_then(|digest| blob?.digest(digest.algorithm()));
-        let diff_id = facts.and_then(|facts| {
+        let inspected = facts.filter(|facts| !facts.is_opaque(layer.media));
+        let diff_id = inspected.and_then(|facts| {
             expected.and_then(|id| facts.diff_id(id.0.algorithm())).or(facts.diff_ids.first().copied())
         });
-        let inspected = facts.filter(|facts| !matches!(facts.fault, Some(LayerFault::NotInspected)));
         LayerRecord {
             digest: layer.digest.or_else(|| blob?.digests.first().copied()),
             digest_ok: measured.map(|measured| Some(measured) == layer.digest),

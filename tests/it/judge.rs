@@ -31,6 +31,14 @@ pub fn ladders(archive: Vec<u8>) -> Result<Vec<(Vec<String>, Vec<Digest>)>> {
     })
 }
 
+/// Every rung of the ladder of an archive's first image.
+pub fn rungs(archive: Vec<u8>) -> Result<Vec<(Rung, Digest)>> {
+    let source = Source::from_bytes("image.tar", archive, &OpenOptions::default())?;
+    inspect(&source, &Request::default(), &WORKERS, &Silent, |inspected| {
+        inspected.ladder(inspected.images[0]).rungs().collect()
+    })
+}
+
 /// The verdict on an archive called `image.tar`.
 pub fn judge_with(archive: Vec<u8>, request: &Request) -> Result<Verdict> {
     let options = OpenOptions { limits: request.limits.clone(), ..OpenOptions::default() };

@@ -38,6 +38,25 @@ pub(super) fn diff_id_count(case: &Case<'_>) -> Vec<Hit> {
         .collect()
 }
 
+/// Whether there is a layer to take a diff_id of.
+pub(super) fn has_diff_ids(case: &Case<'_>) -> Result<(), &'static str> {
+    let of_layers = |image: &crate::image::Image| !image.layers.is_empty();
+    if !configs(case).any(|(image, ..)| of_layers(image)) {
+        return Err("no configuration with layers");
+    }
+    let opaque = opaque(case);
+    let looked_into = |layer: &crate::image::Layer| {
+        layer.blob.is_some_and(|blob| {
+            !opaque.contains(&blob) && case.facts.blobs.get(&blob).is_some_and(|facts| facts.layer.is_some())
+        })
+    };
+    if configs(case).any(|(image, ..)| image.layers.iter().any(looked_into)) {
+        Ok(())
+    } else {
+        Err("no layer could be looked into")
+    }
+}
+
 pub(super) fn diff_id(case: &Case<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     // What could not be looked into has no diff_id to compare, and a finding of its own.

@@ -10,9 +10,8 @@ use crate::{
     codec::Compression,
     escape::escape,
     image::BlobId,
-    measure::{LayerFacts, LayerFault},
+    measure::LayerFault,
     media::{Media, Packing},
-    tar::End,
 };
 
 /// Decoded bytes for each stored byte that are worth a note.
@@ -53,19 +52,16 @@ pub(super) fn unknown_media_type(case: &Case<'_>) -> Vec<Hit> {
         .collect()
 }
 
-/// The layers whose content is none that a container engine reads: their compression is not known, or their media type
-/// is not and their bytes are no tar.
+/// The layers whose content is none that a container engine reads, by whatever media type they are listed.
 pub(super) fn opaque(case: &Case<'_>) -> HashSet<BlobId> {
-    let known_type =
-        |media| matches!(media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. });
-    let known: HashSet<BlobId> =
-        image_layers(case).filter_map(|(layer, _)| layer.blob.filter(|_| known_type(layer.media))).collect();
-    let opaque = |blob: &BlobId, facts: &LayerFacts| {
-        let no_tar = facts.outcome.is_some_and(|outcome| outcome.members == 0 && outcome.end == End::Failed);
-        matches!(facts.fault, Some(LayerFault::NotInspected))
-            || no_tar && facts.compression == Compression::Plain && !known.contains(blob)
-    };
-    layers(case).filter(|(blob, facts)| opaque(blob, facts)).map(|(blob, _)| blob).collect()
+    let readable: HashSet<BlobId> = image_layers(case)
+        .filter(|(layer, facts)| facts.is_some_and(|facts| !facts.is_opaque(layer.media)))
+        .filter_map(|(layer, _)| layer.blob)
+        .collect();
+    layers(case)
+        .filter(|(blob, facts)| facts.is_opaque(Media::Other) && !readable.contains(blob))
+        .map(|(blob, _)| blob)
+        .collect()
 }
 
 pub(super) fn not_inspected(case: &Case<'_>) -> Vec<Hit> {

@@ -71,7 +71,7 @@ checks! {
     "config.diff-id-count" Error Documents config::diff_id_count, If(has_config),
         "the configuration lists another number of diff_ids than the manifest lists layers"
         "readers refuse the image or leave layers unverified"
-    "config.diff-id" Error Layers config::diff_id, If(has_config),
+    "config.diff-id" Error Layers config::diff_id, If(config::has_diff_ids),
         "a layer's content is not what the configuration's diff_id names"
         "the file system is not the one that was built"
     "config.history-count" Warning Documents config::history_count, If(has_config),
