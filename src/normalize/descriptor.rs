@@ -1,18 +1,21 @@
 //! Descriptors: what a manifest or an index says of what it points at, brought in line with what that became.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    ops::Range,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    documents::{Content, Documents, FORM, REFERENCE},
+    documents::{Below, Content, Documents, FORM, NAMES, REFERENCE},
     form,
 };
 use crate::{
     codec::Compression,
     digest::Digest,
     error::{Error, ErrorKind, Result},
-    image::{Descriptor, DocId, Node as DocNode},
+    image::{BlobId, Descriptor, DocId, Node as DocNode},
     json::{Edits, Field, Node},
     ladder::Rung,
     rules::{Change, DocumentKind},
@@ -50,9 +53,7 @@ impl Documents<'_> {
             };
             self.ledger.moved(rung, digest, new);
         }
-        if self.graph.blob(blob).entry.is_some() {
-            self.files.insert(new.blob_path().into_bytes(), content.clone());
-        }
+        self.below.push(Below { path: new.blob_path(), blob });
         Ok(Some(content))
     }
 
@@ -77,42 +78,56 @@ impl Documents<'_> {
         }
     }
 
-    /// Whether `child` is about another manifest (an attestation, a signature) that becomes another one.
-    pub(super) fn vouches_for_changed(
-        &mut self,
-        child: &Descriptor,
-        siblings: &[Descriptor],
-    ) -> Result<bool> {
-        let subject =
-            child.target.blob().and_then(|blob| self.by_blob.get(&blob)).and_then(|id| {
-                match &self.graph.document(*id).node {
-                    DocNode::Manifest(manifest) => manifest.subject.as_ref()?.target.blob(),
-                    _ => None,
-                }
-            });
-        let named = referred(child, siblings).and_then(|sibling| sibling.target.blob());
-        for blob in subject.into_iter().chain(named) {
-            if !matches!(self.content(blob)?, Content::Same(_)) {
-                return Ok(true);
+    /// The positions of those of `siblings` that are about a manifest that becomes another one (attestations,
+    /// signatures), and of those that are about one of these.
+    pub(super) fn vouching(&mut self, siblings: &[Descriptor]) -> Result<Vec<usize>> {
+        let about: Vec<Vec<BlobId>> = siblings.iter().map(|child| self.subjects(child)).collect();
+        let mut touched = HashSet::new();
+        for blob in about.iter().flatten() {
+            if !matches!(self.content(*blob)?, Content::Same(_)) {
+                touched.insert(*blob);
             }
         }
-        Ok(false)
+        let mut found = BTreeSet::new();
+        loop {
+            let before = found.len();
+            for (position, (child, about)) in siblings.iter().zip(&about).enumerate() {
+                if about.iter().any(|blob| touched.contains(blob)) {
+                    found.insert(position);
+                    touched.extend(child.target.blob());
+                }
+            }
+            if found.len() == before {
+                return Ok(found.into_iter().collect());
+            }
+        }
     }
 
-    /// Brings the annotation by which BuildKit ties an attestation to its manifest up to date.
-    pub(super) fn reference(
-        &mut self,
-        node: &Node,
-        child: &Descriptor,
-        siblings: &[Descriptor],
-        edits: &mut Edits,
-    ) -> Result<()> {
-        let Some(sibling) = referred(child, siblings) else { return Ok(()) };
-        let (Some(blob), Some(old)) = (sibling.target.blob(), sibling.digest) else { return Ok(()) };
-        let content = self.content(blob)?;
-        let annotation = node.get("annotations").and_then(|annotations| annotations.get(REFERENCE));
-        if let (Some(annotation), false) = (annotation, matches!(content, Content::Same(_))) {
-            edits.replace_str(annotation, &self.digest(&content, old.algorithm()).to_string());
+    /// What an attestation or a signature says it is about, as far as that is here.
+    fn subjects(&self, child: &Descriptor) -> Vec<BlobId> {
+        let document = child.target.blob().and_then(|blob| self.by_blob.get(&blob));
+        let subject = document.and_then(|id| match &self.graph.document(*id).node {
+            DocNode::Manifest(manifest) => manifest.subject.as_ref()?.target.blob(),
+            _ => None,
+        });
+        let annotations = child.annotations.iter();
+        let named = annotations.filter_map(|(key, value)| self.named(&referred(key, value)?));
+        subject.into_iter().chain(named).collect()
+    }
+
+    /// Brings the annotations that tie an attestation or a signature to its manifest up to date.
+    pub(super) fn reference(&mut self, node: &Node, edits: &mut Edits) -> Result<()> {
+        let annotations = node.get("annotations").and_then(|annotations| annotations.object().ok());
+        for field in annotations.unwrap_or_default() {
+            let Ok(text) = field.node.str() else { continue };
+            let Some(old) = referred(&field.key, text) else { continue };
+            let goes = self.active.has(NAMES) && field.key != REFERENCE;
+            let Some(blob) = self.named(&old).filter(|_| !goes) else { continue };
+            let content = self.content(blob)?;
+            if !matches!(content, Content::Same(_)) {
+                let new = self.digest(&content, old.algorithm());
+                edits.replace_str(&field.node, &text.replace(&old.hex(), &new.hex()));
+            }
         }
         Ok(())
     }
@@ -174,10 +189,18 @@ impl Documents<'_> {
     }
 }
 
-/// The sibling that an attestation says it is about.
-fn referred<'d>(child: &Descriptor, siblings: &'d [Descriptor]) -> Option<&'d Descriptor> {
-    let digest = child.annotation(REFERENCE).and_then(|text| Digest::parse(text).ok())?;
-    siblings.iter().find(|sibling| sibling.digest == Some(digest))
+/// The digest of what an attestation or a signature is about, if an annotation gives it: BuildKit's own, or a name with
+/// the tag that cosign makes of it (`sha256-HEX.sig`).
+fn referred(key: &str, value: &str) -> Option<Digest> {
+    match key {
+        REFERENCE => Digest::parse(value).ok(),
+        "io.containerd.image.name" | "org.opencontainers.image.ref.name" => {
+            let tag = value.rsplit(':').next()?;
+            let stem = [".sig", ".att", ".sbom"].iter().find_map(|suffix| tag.strip_suffix(suffix))?;
+            Digest::parse(&stem.replacen('-', ":", 1)).ok()
+        }
+        _ => None,
+    }
 }
 
 /// A layer's media type with another compression.

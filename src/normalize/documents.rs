@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    mem,
     ops::Range,
     rc::Rc,
 };
@@ -18,7 +19,9 @@ use super::{
 use crate::{
     digest::{Algorithm, Digest},
     error::{Error, ErrorKind, Result},
-    image::{BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Layer, Manifest, Node as DocNode},
+    image::{
+        BlobId, Descriptor, DocId, Document, Image, ImageGraph, ImageKind, Layer, Manifest, Node as DocNode,
+    },
     json::{self, Edits, Node, Value},
     ladder::Rung,
     limits::Limits,
@@ -45,12 +48,29 @@ pub(super) struct Documents<'d> {
     pub(super) base: &'d Base,
     pub(super) attestations: Attestations,
     pub(super) limits: &'d Limits,
+    /// What is said of the document at hand; in the end, of all that are written.
     pub(super) ledger: Ledger,
-    /// Output files below `blobs/`.
+    /// What the document at hand refers to.
+    pub(super) below: Vec<Below>,
+    /// Output files: what is written, and nothing that was only looked at.
     pub(super) files: BTreeMap<Vec<u8>, Content>,
     pub(super) by_blob: HashMap<BlobId, DocId>,
+    by_digest: HashMap<Digest, BlobId>,
     /// `None` while a document is being rewritten: only a loop, which digests do not allow, would meet that.
-    done: HashMap<DocId, Option<Content>>,
+    done: HashMap<DocId, Option<Done>>,
+}
+
+/// Something that a document refers to, and where it stands in the output.
+pub(super) struct Below {
+    pub(super) path: String,
+    pub(super) blob: BlobId,
+}
+
+/// What became of a document. What is said of it and what it leads to counts only once it is written.
+struct Done {
+    content: Content,
+    ledger: Ledger,
+    below: Vec<Below>,
 }
 
 impl<'d> Documents<'d> {
@@ -65,6 +85,10 @@ impl<'d> Documents<'d> {
     ) -> Documents<'d> {
         let by_blob =
             graph.documents.iter().enumerate().map(|(i, document)| (document.blob, DocId::at(i))).collect();
+        let claims = |document: &Document| {
+            let claims = &graph.blob(document.blob).claims;
+            claims.iter().map(|claim| (claim.digest, document.blob)).collect::<Vec<_>>()
+        };
         Documents {
             graph,
             layers,
@@ -74,8 +98,10 @@ impl<'d> Documents<'d> {
             attestations,
             limits,
             ledger: Ledger::default(),
+            below: Vec::new(),
             files: BTreeMap::new(),
             by_blob,
+            by_digest: graph.documents.iter().flat_map(claims).collect(),
             done: HashMap::new(),
         }
     }
@@ -87,9 +113,10 @@ impl<'d> Documents<'d> {
         }
         let Some(&id) = self.by_blob.get(&blob) else { return Ok(Content::Same(blob)) };
         if let Some(done) = self.done.get(&id) {
-            return Ok(done.clone().unwrap_or(Content::Same(blob)));
+            return Ok(done.as_ref().map_or(Content::Same(blob), |done| done.content.clone()));
         }
         self.done.insert(id, None);
+        let above = (mem::take(&mut self.ledger), mem::take(&mut self.below));
         let bytes = match &self.graph.document(id).node {
             DocNode::Config(_) => self.config(id)?,
             DocNode::Manifest(manifest) => self.manifest(id, manifest)?,
@@ -97,13 +124,41 @@ impl<'d> Documents<'d> {
             DocNode::Other => None,
         };
         let content = bytes.map_or(Content::Same(blob), |bytes| Content::Document(bytes.into()));
-        self.done.insert(id, Some(content.clone()));
+        let (ledger, below) =
+            (mem::replace(&mut self.ledger, above.0), mem::replace(&mut self.below, above.1));
+        self.done.insert(id, Some(Done { content: content.clone(), ledger, below }));
         Ok(content)
     }
 
-    /// `index.json` as it becomes.
+    /// Puts what becomes of a blob into the output, at `path`, and all that it leads to.
+    pub(super) fn write(&mut self, path: String, blob: BlobId) -> Result<Content> {
+        let content = self.content(blob)?;
+        if self.graph.blob(blob).entry.is_some() {
+            self.files.insert(path.into_bytes(), content.clone());
+        }
+        let done = self.by_blob.get(&blob).and_then(|id| self.done.get_mut(id)?.as_mut());
+        if let Some(done) = done {
+            self.ledger.add(mem::take(&mut done.ledger));
+            let below = mem::take(&mut done.below);
+            self.write_all(below)?;
+        }
+        Ok(content)
+    }
+
+    fn write_all(&mut self, below: Vec<Below>) -> Result<()> {
+        below.into_iter().try_for_each(|Below { path, blob }| self.write(path, blob).map(drop))
+    }
+
+    /// The document that some descriptor names by `digest`.
+    pub(super) fn named(&self, digest: &Digest) -> Option<BlobId> {
+        self.by_digest.get(digest).copied()
+    }
+
+    /// `index.json` as it becomes; all that it leads to is written.
     pub(super) fn root(&mut self, id: DocId) -> Result<Content> {
         let bytes = self.index(id, self.graph.children(id), DocumentKind::Root)?;
+        let below = mem::take(&mut self.below);
+        self.write_all(below)?;
         Ok(bytes.map_or(Content::Same(self.graph.document(id).blob), |bytes| Content::Document(bytes.into())))
     }
 
@@ -208,18 +263,18 @@ impl<'d> Documents<'d> {
         let mut edits = Edits::new();
         let Some(list) = root.get("manifests") else { return Ok(None) };
         let nodes = list.array().unwrap_or_default();
-        let mut dropped = Vec::new();
-        for (position, child) in children.iter().enumerate() {
-            if self.vouches_for_changed(child, children)? {
-                match self.attestations {
-                    Attestations::Drop => dropped.push(position),
-                    Attestations::Keep => self.ledger.note(
-                        "attestations were kept: they name the new digests, but what they say is about the old ones",
-                    ),
-                    Attestations::Fail => return Err(self.refused(child)),
-                }
+        let vouching = self.vouching(children)?;
+        let first = vouching.first().and_then(|position| children.get(*position));
+        let dropped = match (self.attestations, first) {
+            (Attestations::Fail, Some(first)) => return Err(self.refused(first)),
+            (Attestations::Keep, Some(_)) => {
+                self.ledger.note(
+                    "attestations were kept: they name the new digests, but what they say is about the old ones",
+                );
+                Vec::new()
             }
-        }
+            _ => vouching,
+        };
         self.ledger.change("archive.attestations", &self.subject(id), dropped.len() as u64);
         edits.remove_elements(list, |position| dropped.contains(&position));
         for (position, (node, child)) in nodes.iter().zip(children).enumerate() {
@@ -227,7 +282,7 @@ impl<'d> Documents<'d> {
                 continue;
             }
             self.descriptor(node, child, &mut edits)?;
-            self.reference(node, child, children, &mut edits)?;
+            self.reference(node, &mut edits)?;
             if self.printed(child) {
                 self.media_type(node, child, None, &mut edits);
             }

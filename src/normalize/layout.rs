@@ -68,24 +68,24 @@ pub(super) fn files(
     if form.name() != graph.layout() {
         documents.ledger.change("archive.layout", ARCHIVE, 1);
     }
-    let mut files = BTreeMap::new();
+    let mut top = BTreeMap::new();
     if form != Form::DockerArchive {
         let index = match graph.root {
             Some(root) => documents.root(root)?,
             None => make_index(documents)?,
         };
-        files.insert(b"index.json".to_vec(), index);
+        top.insert(b"index.json".to_vec(), index);
         let old = root_file(graph, b"oci-layout").map(|id| graph.raw(id));
         documents.ledger.change(
             DOCUMENTS,
             "oci-layout",
             u64::from(old.is_some_and(|old| old != LAYOUT_FILE)),
         );
-        files.insert(b"oci-layout".to_vec(), Content::Document(LAYOUT_FILE.into()));
+        top.insert(b"oci-layout".to_vec(), Content::Document(LAYOUT_FILE.into()));
     }
     if form != Form::Oci {
         let entries = match &graph.docker {
-            Some(_) => listed(documents, form, &mut files)?,
+            Some(_) => listed(documents, form)?,
             None => made(documents)?,
         };
         let bytes = form::print(&entries);
@@ -94,10 +94,10 @@ pub(super) fn files(
             let spelt = old.is_some_and(|old| form::print(&old) != graph.raw(id));
             documents.ledger.change(DOCUMENTS, "manifest.json", u64::from(spelt));
         }
-        files.insert(b"manifest.json".to_vec(), Content::Document(bytes.into()));
+        top.insert(b"manifest.json".to_vec(), Content::Document(bytes.into()));
     }
-    files.append(&mut documents.files);
-    Ok((files, form.name()))
+    top.append(&mut documents.files);
+    Ok((top, form.name()))
 }
 
 /// A document at the top of the archive.
@@ -133,19 +133,19 @@ fn same_entries(root: &Node) -> Node {
 }
 
 /// The entries of the input's `manifest.json`, for the output.
-fn listed(documents: &mut Documents<'_>, form: Form, files: &mut BTreeMap<Vec<u8>, Content>) -> Result<Node> {
+fn listed(documents: &mut Documents<'_>, form: Form) -> Result<Node> {
     let graph = documents.graph;
     let images = graph.docker.as_deref().unwrap_or_default();
     let root = root_file(graph, b"manifest.json").and_then(|id| graph.document(id).root.as_ref());
     let nodes = root.and_then(|root| root.array().ok()).unwrap_or_default();
     let mut entries = Vec::new();
     for (image, node) in images.iter().zip(nodes) {
-        let mut path =
+        let path =
             |documents: &mut Documents<'_>, blob: Option<BlobId>, old: Option<&str>| -> Result<String> {
                 let Some(blob) = blob else { return Ok(old.unwrap_or_default().to_owned()) };
                 let content = documents.content(blob)?;
                 let path = path_of(documents, form, blob, &content);
-                files.insert(path.clone().into_bytes(), content);
+                documents.write(path.clone(), blob)?;
                 Ok(path)
             };
         let old = |node: Option<&Node>| node.and_then(|node| node.str().ok()).map(str::to_owned);
@@ -225,8 +225,7 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
     for image in &graph.images {
         let Some(config) = image.config else { continue };
         let blob = graph.document(config).blob;
-        let content = documents.content(blob)?;
-        let config_descriptor = store(documents, form::CONFIG, content);
+        let config_descriptor = stored(documents, form::CONFIG, blob)?;
         let mut layers = Vec::new();
         for layer in image.layers.iter().filter_map(|layer| layer.blob) {
             let content = documents.content(layer)?;
@@ -235,7 +234,7 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
                 crate::codec::Compression::Plain => form::LAYER.to_owned(),
                 packing => format!("{}+{packing}", form::LAYER),
             };
-            layers.push(store(documents, &media_type, content));
+            layers.push(stored(documents, &media_type, layer)?);
         }
         let manifest = form::object([
             ("schemaVersion", Value::Number("2".into())),
@@ -245,7 +244,9 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
         ]);
         let bytes = form::print(&Node { span: 0..0, value: manifest });
         let content = Content::Document(bytes.into());
-        let descriptor = store(documents, form::MANIFEST, content);
+        let descriptor = descriptor(documents, form::MANIFEST, &content);
+        let path = documents.digest(&content, Algorithm::Sha256).blob_path();
+        documents.files.insert(path.into_bytes(), content);
         let platform = graph.document(config).root.as_ref().and_then(platform_of);
         documents.ledger.note(format!(
             "the manifest of {} was made here: a docker-archive has none",
@@ -273,11 +274,16 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
     Ok(Content::Document(form::print(&Node { span: 0..0, value: index }).into()))
 }
 
-/// Adds a file below `blobs/` and gives its descriptor.
-fn store(documents: &mut Documents<'_>, media_type: &str, content: Content) -> Value {
-    let digest = documents.digest(&content, Algorithm::Sha256);
-    let size = documents.bytes(&content).len();
-    documents.files.insert(digest.blob_path().into_bytes(), content);
+/// Writes a blob below `blobs/` and gives its descriptor.
+fn stored(documents: &mut Documents<'_>, media_type: &str, blob: BlobId) -> Result<Value> {
+    let content = documents.content(blob)?;
+    documents.write(documents.digest(&content, Algorithm::Sha256).blob_path(), blob)?;
+    Ok(descriptor(documents, media_type, &content))
+}
+
+fn descriptor(documents: &Documents<'_>, media_type: &str, content: &Content) -> Value {
+    let digest = documents.digest(content, Algorithm::Sha256);
+    let size = documents.bytes(content).len();
     form::object([
         ("mediaType", form::string(media_type)),
         ("digest", form::string(digest.to_string())),

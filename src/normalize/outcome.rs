@@ -78,6 +78,15 @@ impl Ledger {
         }
     }
 
+    /// Takes in what another has collected.
+    pub(super) fn add(&mut self, other: Ledger) {
+        for (change, count) in other.changes {
+            *self.changes.entry(change).or_default() += count;
+        }
+        self.digests.extend(other.digests);
+        self.notes.extend(other.notes);
+    }
+
     pub(super) fn moved(&mut self, rung: Rung, old: Digest, new: Digest) {
         if old != new {
             self.digests.insert(Moved { rung, old, new });
