@@ -64,8 +64,8 @@ impl Documents<'_> {
         old: &Descriptor,
         packing: Option<Compression>,
         edits: &mut Edits,
-    ) {
-        let Some(at) = node.get("mediaType") else { return };
+    ) -> Result<()> {
+        let Some(at) = node.get("mediaType") else { return Ok(()) };
         let mut new = old.media_type.clone();
         if let Some(packing) = packing {
             new = repacked(&new, packing);
@@ -73,9 +73,14 @@ impl Documents<'_> {
         if self.active.has(FORM) {
             new = form::oci_media_type(&new).to_owned();
         }
+        if packing == Some(Compression::Zstd) && new.starts_with(DOCKER) {
+            let message = "Docker's media types know no zstd; --rule manifest.form makes them OCI's";
+            return Err(Error::new(ErrorKind::Refused, message).at(old.at.clone()));
+        }
         if new != old.media_type {
             edits.replace_str(at, &new);
         }
+        Ok(())
     }
 
     /// The positions of those of `siblings` that are about a manifest that becomes another one (attestations,
@@ -203,11 +208,14 @@ fn referred(key: &str, value: &str) -> Option<Digest> {
     }
 }
 
+/// Begins Docker's media types.
+const DOCKER: &str = "application/vnd.docker.";
+
 /// A layer's media type with another compression.
 fn repacked(media_type: &str, packing: Compression) -> String {
     let suffixes = ["+gzip", "+zstd", ".gzip", ".zstd"];
     let plain = suffixes.iter().find_map(|suffix| media_type.strip_suffix(suffix)).unwrap_or(media_type);
-    let separator = if plain.starts_with("application/vnd.docker.") { '.' } else { '+' };
+    let separator = if plain.starts_with(DOCKER) { '.' } else { '+' };
     match packing {
         Compression::Plain => plain.to_owned(),
         packing => format!("{plain}{separator}{packing}"),

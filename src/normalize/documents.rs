@@ -226,7 +226,7 @@ impl<'d> Documents<'d> {
             if runs {
                 let packing = layer.map(|layer| layer.recipe.compression());
                 rewritten.extend(layer.map(|_| node.span.clone()));
-                self.media_type(node, descriptor, packing, &mut edits);
+                self.media_type(node, descriptor, packing, &mut edits)?;
             }
         }
         if let Some((node, subject)) = root.get("subject").zip(manifest.subject.as_ref()) {
@@ -284,7 +284,7 @@ impl<'d> Documents<'d> {
             self.descriptor(node, child, &mut edits)?;
             self.reference(node, &mut edits)?;
             if self.printed(child) {
-                self.media_type(node, child, None, &mut edits);
+                self.media_type(node, child, None, &mut edits)?;
             }
         }
         let gone: Vec<Range<usize>> =
