@@ -71,23 +71,29 @@ impl Layers {
         let mut layers = Layers { fates: BTreeMap::new() };
         for (blob, fate) in order.into_iter().zip(fates) {
             let (fate, note) = fate?;
-            let name = subject(graph, blob);
             if let Some(note) = note {
+                let name = subject(graph, blob);
                 ledger.note(format!("layer {name} passes as it is: {note}"));
-            }
-            if let Some(rewritten) = &fate.rewritten {
-                for (rule, count) in &rewritten.counts {
-                    ledger.change(rule, &name, *count);
-                }
-                // The content is the same and no rule changed a member: what changed is the compression.
-                let same_content = rewritten.diff_ids.iter().any(|id| fate.diff_ids.contains(id));
-                if same_content && !rewritten.counts.contains_key("layer.encoding") {
-                    ledger.change("layer.encoding", &name, 1);
-                }
             }
             layers.fates.insert(blob, fate);
         }
         Ok(layers)
+    }
+
+    /// Notes what changed in those layers that are `written`.
+    pub(super) fn changes(&self, graph: &ImageGraph<'_>, written: BTreeSet<BlobId>, ledger: &mut Ledger) {
+        for (blob, fate) in self.fates.iter().filter(|(blob, _)| written.contains(blob)) {
+            let Some(rewritten) = &fate.rewritten else { continue };
+            let name = subject(graph, *blob);
+            for (rule, count) in &rewritten.counts {
+                ledger.change(rule, &name, *count);
+            }
+            // The content is the same and no rule changed a member: what changed is the compression.
+            let same_content = rewritten.diff_ids.iter().any(|id| fate.diff_ids.contains(id));
+            if same_content && !rewritten.counts.contains_key("layer.encoding") {
+                ledger.change("layer.encoding", &name, 1);
+            }
+        }
     }
 
     /// The layer that took a blob's place.
