@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use super::{
     documents::{Content, Documents},
-    form,
+    form, names,
     outcome::subject,
     print::platform_of,
 };
 use crate::{
     digest::Algorithm,
     error::{Error, ErrorKind, Result},
-    image::{BlobId, DocId, Image, ImageGraph, ImageKind},
+    image::{BlobId, DocId, Image, ImageGraph, ImageKind, Layer},
     json::{Node, Value},
 };
 
@@ -71,7 +71,10 @@ pub(super) fn files(
     let mut top = BTreeMap::new();
     if form != Form::DockerArchive {
         let index = match graph.root {
-            Some(root) => documents.root(root)?,
+            Some(root) => {
+                let index = documents.root(root)?;
+                if form == Form::Oci { names::taken_over(documents, root, index)? } else { index }
+            }
             None => make_index(documents)?,
         };
         top.insert(b"index.json".to_vec(), index);
@@ -155,19 +158,10 @@ fn listed(documents: &mut Documents<'_>, form: Form) -> Result<Node> {
         for (blob, node) in image.layers.iter().zip(paths) {
             layers.push(path(documents, *blob, old(Some(node)).as_deref())?);
         }
-        let names = names_of(documents, &image.names);
+        let names = names::kept(documents, &image.names);
         entries.push(entry(form::string(config), names, layers));
     }
     Ok(Node { span: 0..0, value: form::array(entries) })
-}
-
-/// Names, unless they are to be dropped.
-fn names_of(documents: &mut Documents<'_>, names: &[String]) -> Vec<String> {
-    if !documents.active.has("archive.names") {
-        return names.to_vec();
-    }
-    documents.ledger.change("archive.names", "manifest.json", names.len() as u64);
-    Vec::new()
 }
 
 /// Where content that `manifest.json` names stands.
@@ -184,12 +178,27 @@ fn path_of(documents: &Documents<'_>, form: Form, blob: BlobId, content: &Conten
     }
 }
 
-/// A `manifest.json` for an archive that had none.
+/// A `manifest.json` for an archive that had none, of the images that are written.
 fn made(documents: &mut Documents<'_>) -> Result<Node> {
     let graph = documents.graph;
     let mut entries = Vec::new();
     let mut taken: BTreeMap<&str, &Image> = BTreeMap::new();
     for image in graph.images.iter().filter(|image| image.kind == ImageKind::Image && image.complete) {
+        let mut path = |blob: BlobId| -> Result<String> {
+            let content = documents.content(blob)?;
+            Ok(path_of(documents, Form::Both, blob, &content))
+        };
+        let manifest = image.manifest.map(|id| path(graph.document(id).blob)).transpose()?;
+        let config = image.config.map(|id| path(graph.document(id).blob)).transpose()?.unwrap_or_default();
+        // A foreign layer need not be here; docker asks for it by its digest.
+        let place = |layer: &Layer| match layer.blob {
+            Some(blob) => path(blob),
+            None => Ok(layer.digest.map(|digest| digest.blob_path()).unwrap_or_default()),
+        };
+        let layers = image.layers.iter().map(place).collect::<Result<_>>()?;
+        if !manifest.is_some_and(|path| documents.files.contains_key(path.as_bytes())) {
+            continue;
+        }
         for name in &image.names {
             if let Some(other) = taken.insert(name, image) {
                 let platform =
@@ -203,16 +212,8 @@ fn made(documents: &mut Documents<'_>) -> Result<Node> {
                 return Err(Error::new(ErrorKind::Refused, message).at(image.at.clone()));
             }
         }
-        let mut path = |blob: BlobId| -> Result<String> {
-            let content = documents.content(blob)?;
-            Ok(path_of(documents, Form::Both, blob, &content))
-        };
-        let config = image.config.map(|id| path(graph.document(id).blob)).transpose()?.unwrap_or_default();
-        let layers =
-            image.layers.iter().filter_map(|layer| layer.blob).map(&mut path).collect::<Result<_>>()?;
-        // A bare tag is no name to docker.
-        let full: Vec<String> = image.names.iter().filter(|name| name.contains(':')).cloned().collect();
-        let names = names_of(documents, &full);
+        let tagged: Vec<String> = image.names.iter().filter(|name| names::is_tagged(name)).cloned().collect();
+        let names = names::kept(documents, &tagged);
         entries.push(entry(form::string(config), names, layers));
     }
     Ok(Node { span: 0..0, value: form::array(entries) })
@@ -252,9 +253,9 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
             "the manifest of {} was made here: a docker-archive has none",
             subject(graph, blob)
         ));
-        let names = names_of(documents, &image.names);
+        let names = names::kept(documents, &image.names);
         for annotations in
-            names.iter().map(|name| Some(annotations(name))).chain(names.is_empty().then_some(None))
+            names.iter().map(|name| Some(names::annotations(name))).chain(names.is_empty().then_some(None))
         {
             let mut descriptor = Node { span: 0..0, value: descriptor.clone() };
             if let Some(annotations) = annotations {
@@ -289,40 +290,4 @@ fn descriptor(documents: &Documents<'_>, media_type: &str, content: &Content) ->
         ("digest", form::string(digest.to_string())),
         ("size", Value::Number(size.to_string())),
     ])
-}
-
-/// What containerd and docker write of a name: in full, and its tag.
-fn annotations(name: &str) -> Value {
-    let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
-    let first = name.split('/').next().unwrap_or_default();
-    let full = match name.contains('/') {
-        false => format!("docker.io/library/{name}"),
-        true if first.contains(['.', ':']) || first == "localhost" => name.to_owned(),
-        true => format!("docker.io/{name}"),
-    };
-    let tag = tag.map(|tag| ("org.opencontainers.image.ref.name", form::string(tag)));
-    form::object([("io.containerd.image.name", form::string(full))].into_iter().chain(tag))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_what_docker_writes() {
-        let text =
-            |name| String::from_utf8(form::print(&Node { span: 0..0, value: annotations(name) })).unwrap();
-        for (name, full, tag) in [
-            ("lab/tiny:1", "docker.io/lab/tiny:1", "1"),
-            ("busybox:latest", "docker.io/library/busybox:latest", "latest"),
-            ("localhost/x:2", "localhost/x:2", "2"),
-            ("host:5000/x:y", "host:5000/x:y", "y"),
-        ] {
-            let wanted = format!(
-                r#"{{"io.containerd.image.name":"{full}","org.opencontainers.image.ref.name":"{tag}"}}"#
-            );
-            assert_eq!(text(name), wanted);
-        }
-        assert_eq!(text("host:5000/x"), r#"{"io.containerd.image.name":"host:5000/x"}"#);
-    }
 }

@@ -10,6 +10,7 @@ mod form;
 mod layer;
 mod layers;
 mod layout;
+mod names;
 mod order;
 mod outcome;
 mod output;
