@@ -60,6 +60,7 @@ pub mod policy;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod report;
+pub mod rfc3339;
 pub mod rules;
 pub mod shard;
 pub mod stack;

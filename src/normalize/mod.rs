@@ -33,6 +33,7 @@ use crate::{
     limits::Limits,
     measure::Workers,
     observe::Observer,
+    rfc3339,
     rules::{Active, Context, Level},
 };
 
@@ -108,9 +109,9 @@ impl Options {
             }
             return Ok(Context { epoch: i64::MAX });
         };
-        if epoch < 0 || crate::rules::rfc3339(epoch).is_none() {
+        if epoch < 0 || rfc3339::print(epoch).is_none() {
             return Err(Error::usage(format!(
-                "SOURCE_DATE_EPOCH {epoch} is not between 0 and the year 9999"
+                "SOURCE_DATE_EPOCH {epoch} is not between 0 and the end of the year 9999 (253402300799)"
             )));
         }
         Ok(Context { epoch })

@@ -1,7 +1,12 @@
 //! Rules about fields of documents: which fields, by JSON pointer, and what becomes of their values.
 
+use jiff::SignedDuration;
+
 use super::Context;
-use crate::json::{Field, Node, Value};
+use crate::{
+    json::{Field, Node, Value},
+    rfc3339,
+};
 
 /// What a document is, as far as rules tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,19 +114,11 @@ fn token_matches(wanted: &str, token: &str) -> bool {
     wanted == token || wanted.strip_suffix('*').is_some_and(|prefix| token.starts_with(prefix))
 }
 
-/// A time as Go's `time.RFC3339Nano` writes it in UTC: `1970-01-01T00:00:00Z`.
-pub fn rfc3339(secs: i64) -> Option<String> {
-    jiff::Timestamp::from_second(secs).ok().map(|time| time.to_string())
-}
-
 /// A time later than SOURCE_DATE_EPOCH becomes it; what is no time stays.
 fn clamp(node: &Node, context: &Context) -> Change {
-    let time = node.str().ok().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    let epoch = jiff::Timestamp::from_second(context.epoch).ok();
-    match (time, epoch) {
-        (Some(time), Some(epoch)) if time > epoch => Change::Text(epoch.to_string()),
-        _ => Change::Keep,
-    }
+    let time = node.str().ok().and_then(rfc3339::parse);
+    let late = time.is_some_and(|time| time > SignedDuration::from_secs(context.epoch));
+    late.then(|| rfc3339::print(context.epoch)).flatten().map_or(Change::Keep, Change::Text)
 }
 
 const ALL_BUT_CONFIG: &[DocumentKind] = &[DocumentKind::Root, DocumentKind::Index, DocumentKind::Manifest];

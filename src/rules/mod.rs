@@ -9,7 +9,7 @@ mod member;
 mod select;
 mod table;
 
-pub use field::{Change, DocumentKind, FieldCanon, rfc3339};
+pub use field::{Change, DocumentKind, FieldCanon};
 pub use markdown::markdown;
 pub use member::{MemberCanon, apply_all};
 pub use select::Active;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up: each may use those on lines above its own, and those on its own line.
 const LAYERS: &[&[&str]] = &[
-    &["grade", "limits", "escape", "observe"],
+    &["grade", "limits", "escape", "observe", "rfc3339"],
     &["location"],
     &["error"],
     &["digest", "media"],
@@ -27,8 +27,8 @@ const LAYERS: &[&[&str]] = &[
 
 /// Modules that may use only a few, whatever the layers say.
 const ONLY: &[(&str, &[&str])] = &[
-    ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest"]),
-    ("rules", &["error", "escape", "grade", "json", "tar", "image", "digest", "stack"]),
+    ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest", "rfc3339"]),
+    ("rules", &["error", "escape", "grade", "json", "tar", "image", "digest", "stack", "rfc3339"]),
 ];
 
 /// Where another crate may be named.

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 
 use super::{
     super::{Case, check::Hit},
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     escape::escape,
     image::{BlobId, Image, Node},
+    rfc3339,
 };
 
 /// BuildKit's annotation of a layer whose times it rewrote.
@@ -51,8 +52,7 @@ pub(super) fn config_newer(case: &Case<'_>) -> Vec<Hit> {
 
 /// Whether a time is after the epoch; one that cannot be read is not known to be before.
 fn is_newer(time: &str, epoch: i64) -> bool {
-    let epoch = Timestamp::from_second(epoch).unwrap_or(Timestamp::MAX);
-    time.parse::<Timestamp>().map_or(true, |time| time > epoch)
+    rfc3339::parse(time).is_none_or(|time| time > SignedDuration::from_secs(epoch))
 }
 
 /// Layers that some image has on top of its base.
