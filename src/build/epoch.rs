@@ -7,6 +7,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use crate::{
     error::{Error, Result},
     escape::escape,
+    rfc3339::has_leap_second,
 };
 
 /// Seconds since 1970-01-01T00:00:00Z from decimal digits.
@@ -28,7 +29,9 @@ pub(super) fn from_datetime(name: &str, text: &str) -> Result<u64> {
             .and_then(|civil| civil.to_zoned(TimeZone::UTC))
             .map(|zoned| zoned.timestamp())
     });
-    let seconds = timestamp.ok().filter(|timestamp| *timestamp >= Timestamp::UNIX_EPOCH);
+    // A zone in brackets would not be heeded, and no clock of seconds since 1970 has a leap second.
+    let exact = !text.contains('[') && !has_leap_second(text);
+    let seconds = timestamp.ok().filter(|timestamp| exact && *timestamp >= Timestamp::UNIX_EPOCH);
     seconds.and_then(|timestamp| u64::try_from(timestamp.as_second()).ok()).ok_or_else(|| {
         Error::usage(format!(
             "{name}: '{}' is no ISO date since 1970; give YYYY-MM-DD or YYYY-MM-DDThh:mm:ss+hh:mm",
@@ -55,7 +58,21 @@ mod tests {
         ] {
             assert_eq!(from_datetime("--datetime", text).ok(), Some(seconds), "{text}");
         }
-        for text in ["", "today", "2025-13-01", "1969-12-31", "1969-12-31T23:59:59.5Z", "2025-02-30", "-1"] {
+        for text in [
+            "",
+            "today",
+            "2025-13-01",
+            "1969-12-31",
+            "1969-12-31T23:59:59.5Z",
+            "2025-02-30",
+            "-1",
+            "2025-07-01T00:00:00[America/New_York]",
+            "2025-07-01T00:00:00-04:00[America/New_York]",
+            "2025-07-01T00:00:00[Mars/Base]",
+            "2025-07-01T00:00:60",
+            "2025-07-01T00:00:60Z",
+            "20250701T000060+02:00",
+        ] {
             assert!(from_datetime("--datetime", text).is_err(), "{text}");
         }
     }
