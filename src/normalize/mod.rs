@@ -102,9 +102,8 @@ impl Options {
     }
 
     fn context(&self) -> Result<Context> {
-        let clamps = crate::rules::RULES.iter().filter(|rule| rule.level == Some(Level::Clamp));
         let Some(epoch) = self.source_date_epoch else {
-            if clamps.into_iter().any(|rule| self.active.has(rule.id)) {
+            if self.active.limits_times() {
                 return Err(Error::usage("limiting times needs a SOURCE_DATE_EPOCH (--sde)"));
             }
             return Ok(Context { epoch: i64::MAX });

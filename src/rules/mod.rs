@@ -80,6 +80,8 @@ pub enum Canon {
     Field(FieldCanon),
     /// Something that only whoever writes the whole can do: order, encoding, form.
     Whole,
+    /// The same where no `--rule` and no `--no-rule` decides whether it is done; what does, in half a sentence.
+    Fixed(&'static str),
 }
 
 /// One thing that normalisation changes.
@@ -126,7 +128,7 @@ impl Rule {
     pub fn member(&self) -> Option<&MemberCanon> {
         match &self.canon {
             Canon::Member(canon) => Some(canon),
-            Canon::Field(_) | Canon::Whole => None,
+            Canon::Field(_) | Canon::Whole | Canon::Fixed(_) => None,
         }
     }
 
@@ -134,7 +136,7 @@ impl Rule {
     pub fn field(&self) -> Option<&FieldCanon> {
         match &self.canon {
             Canon::Field(canon) => Some(canon),
-            Canon::Member(_) | Canon::Whole => None,
+            Canon::Member(_) | Canon::Whole | Canon::Fixed(_) => None,
         }
     }
 }

@@ -18,7 +18,7 @@ pub const RULES: &[Rule] = &[
             buildah: "times of saving, so no two archives are equal",
             ..NOTHING
         },
-        canon: Canon::Whole,
+        canon: Canon::Fixed("every archive is written so"),
     },
     Rule {
         id: "archive.unreferenced",
@@ -28,7 +28,7 @@ pub const RULES: &[Rule] = &[
         why: "docker save adds `repositories` and a `json` and `VERSION` for each layer, for engines before 1.10",
         loses: "what docker before 1.10 needs to load the archive",
         elsewhere: Elsewhere { buildkit: "writes none", buildah: "writes none", ..NOTHING },
-        canon: Canon::Whole,
+        canon: Canon::Fixed("every archive is written so"),
     },
     Rule {
         id: "archive.documents",
@@ -38,7 +38,7 @@ pub const RULES: &[Rule] = &[
         why: "docker adds `LayerSources` and `Parent`; tools space `oci-layout` differently",
         loses: "`LayerSources`, which repeats the manifest, and `Parent`",
         elsewhere: Elsewhere { buildkit: "writes this form", ..NOTHING },
-        canon: Canon::Whole,
+        canon: Canon::Fixed("every archive is written so"),
     },
     Rule {
         id: "archive.source",
@@ -68,7 +68,7 @@ pub const RULES: &[Rule] = &[
         why: "an OCI layout and a docker-archive of one image share no byte but the configuration's",
         loses: "",
         elsewhere: Elsewhere { buildkit: "type=oci or type=docker", ..NOTHING },
-        canon: Canon::Whole,
+        canon: Canon::Fixed("--layout does it"),
     },
     Rule {
         id: "archive.attestations",
@@ -78,7 +78,7 @@ pub const RULES: &[Rule] = &[
         why: "they vouch for a digest that is not there any more",
         loses: "provenance and bills of materials",
         elsewhere: NOTHING,
-        canon: Canon::Whole,
+        canon: Canon::Fixed("--attestations drop does it"),
     },
     Rule {
         id: "archive.exported",

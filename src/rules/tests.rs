@@ -52,6 +52,15 @@ fn levels_hold_each_other() {
     active.add("layer.order").unwrap();
     assert!(!active.has("layer.mtime") && active.has("layer.order"));
     assert!(active.add("layer.nothing").is_err() && active.remove("mtime").is_err());
+    for rule in RULES {
+        let fixed = matches!(rule.canon, Canon::Fixed(_));
+        assert_eq!(
+            (active.add(rule.id).is_err(), active.remove(rule.id).is_err()),
+            (fixed, fixed),
+            "{}",
+            rule.id
+        );
+    }
 }
 
 #[test]
