@@ -4,14 +4,17 @@ use std::collections::HashSet;
 
 use crate::{
     digest::{DiffId, Digest},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     image::{Config, ImageKind},
     inspect::Inspected,
+    location::Location,
 };
 
 /// What belongs to base images.
 #[derive(Clone, Debug, Default)]
 pub struct Base {
+    /// What it was given as; empty without one.
+    name: String,
     digests: HashSet<Digest>,
     histories: Vec<(Vec<DiffId>, usize)>,
 }
@@ -22,7 +25,7 @@ impl Base {
     /// # Errors
     /// A usage error if the archive has no image with layers that could be read.
     pub fn of(inspected: &Inspected<'_>) -> Result<Base> {
-        let mut base = Base::default();
+        let mut base = Base { name: inspected.source.name().to_owned(), ..Base::default() };
         for image in inspected.images.iter().filter(|image| image.kind == ImageKind::Image) {
             let ladder = inspected.ladder(image);
             let Some(diff_ids) = ladder.diff_ids.iter().copied().collect::<Option<Vec<_>>>() else {
@@ -53,7 +56,17 @@ impl Base {
                 ))
             })
         };
-        Ok(Base { digests: list.split(',').map(parse).collect::<Result<_>>()?, histories: Vec::new() })
+        let digests = list.split(',').map(parse).collect::<Result<_>>()?;
+        Ok(Base { name: list.to_owned(), digests, histories: Vec::new() })
+    }
+
+    /// Refuses a base image of which nothing was `found`: it would be rewritten with the rest, without a word.
+    pub(super) fn found(&self, found: bool) -> Result<()> {
+        if found || self.digests.is_empty() {
+            return Ok(());
+        }
+        let message = "no layer of the image is one of this base image's";
+        Err(Error::new(ErrorKind::Refused, message).at(Location::new(self.name.as_bytes())))
     }
 
     /// Whether a layer is a base image's.

@@ -77,6 +77,7 @@ impl Layers {
             }
             layers.fates.insert(blob, fate);
         }
+        options.base.found(layers.fates.values().any(|fate| fate.base))?;
         Ok(layers)
     }
 
