@@ -4,7 +4,8 @@ use super::{Canon, Elsewhere, Level, Rule, Scope, field, member};
 
 const NOTHING: Elsewhere = Elsewhere { buildkit: "", buildah: "", kaniko: "", regctl: "" };
 
-/// All rules, by what they are about and then by level.
+/// All rules in the order in which they apply: by what they are about and then by level, but what removes something
+/// before what would change it.
 pub const RULES: &[Rule] = &[
     Rule {
         id: "archive.form",
@@ -188,6 +189,16 @@ pub const RULES: &[Rule] = &[
         canon: Canon::Member(member::MTIME),
     },
     Rule {
+        id: "layer.access-times",
+        scope: Scope::Layer,
+        level: Some(Level::Canonical),
+        title: "access and change times are removed",
+        why: "no container engine restores them",
+        loses: "what engines ignore",
+        elsewhere: NOTHING,
+        canon: Canon::Member(member::ACCESS_TIMES),
+    },
+    Rule {
         id: "layer.atime",
         scope: Scope::Layer,
         level: Some(Level::Clamp),
@@ -216,16 +227,6 @@ pub const RULES: &[Rule] = &[
             regctl: "`--time` sets or limits it",
         },
         canon: Canon::Member(member::CTIME),
-    },
-    Rule {
-        id: "layer.access-times",
-        scope: Scope::Layer,
-        level: Some(Level::Canonical),
-        title: "access and change times are removed",
-        why: "no container engine restores them",
-        loses: "what engines ignore",
-        elsewhere: NOTHING,
-        canon: Canon::Member(member::ACCESS_TIMES),
     },
     Rule {
         id: "layer.owner-names",
