@@ -56,6 +56,7 @@ pub mod measure;
 pub mod media;
 pub mod normalize;
 pub mod observe;
+mod place;
 pub mod policy;
 #[cfg(feature = "registry")]
 pub mod registry;

@@ -2,11 +2,16 @@
 //!
 //! Knows variables, programs on PATH, directories and terminals. Must not know what they mean to a build.
 
-use std::{env, ffi::OsString, path::Path};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     error::{Error, Result},
     escape::escape,
+    place,
 };
 
 /// What the machine has to say: variables, programs, directories. Tests give their own.
@@ -22,6 +27,11 @@ pub trait Environment {
     fn is_dir(&self, path: &str) -> bool;
     /// `path` as an absolute path, without looking at what is there.
     fn absolute(&self, path: &str) -> Result<String>;
+    /// The file that an output at the absolute `path` replaces, links followed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::error::ErrorKind::Usage) where something else than a file is there.
+    fn file(&self, path: &str) -> Result<String>;
     /// Whether a person sits before standard input and output.
     fn terminal(&self) -> bool;
 }
@@ -48,10 +58,11 @@ impl Environment for System {
     fn absolute(&self, path: &str) -> Result<String> {
         let absolute = std::path::absolute(path)
             .map_err(|error| Error::usage(format!("'{}' is no path: {error}", escape(path.as_bytes()))))?;
-        absolute.into_os_string().into_string().map_err(|path| {
-            let shown = escape(path.as_encoded_bytes()).into_owned();
-            Error::usage(format!("the path '{shown}' is not UTF-8, which no container runtime takes"))
-        })
+        text(absolute)
+    }
+
+    fn file(&self, path: &str) -> Result<String> {
+        place::file(Path::new(path)).and_then(text)
     }
 
     fn terminal(&self) -> bool {
@@ -81,9 +92,20 @@ impl Environment for RecordOnly {
         System.absolute(path)
     }
 
+    fn file(&self, path: &str) -> Result<String> {
+        System.file(path)
+    }
+
     fn terminal(&self) -> bool {
         System.terminal()
     }
+}
+
+fn text(path: PathBuf) -> Result<String> {
+    path.into_os_string().into_string().map_err(|path| {
+        let shown = escape(path.as_encoded_bytes()).into_owned();
+        Error::usage(format!("the path '{shown}' is not UTF-8, which no container runtime takes"))
+    })
 }
 
 #[cfg(unix)]

@@ -198,10 +198,11 @@ fn dockerfile(file: &str, context: &Context, environment: &dyn Environment) -> R
 }
 
 fn output(file: &str, environment: &dyn Environment) -> Result<String> {
-    if file.is_empty() || file.ends_with('/') || environment.is_dir(file) {
+    if file.is_empty() || file == "-" || file.ends_with('/') || environment.is_dir(file) {
         return Err(Error::usage(format!("--output: '{}' is no file name; name the tarball", show(file))));
     }
-    checked_path("--output", environment.absolute(file)?)
+    let path = checked_path("--output", environment.absolute(file)?)?;
+    checked_path("--output", environment.file(&path)?)
 }
 
 /// Paths with control characters cannot be handed through every comma-separated form unchanged.

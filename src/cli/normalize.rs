@@ -151,6 +151,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     if args.reading.narrows() {
         return Err(Error::usage("normalize works on whole archives: --image and --platform do not apply"));
     }
+    if args.output.as_deref() == Some(Path::new("-")) {
+        let message = "the output is verified before it is given out, so it needs a file: -o cannot be -";
+        return Err(Error::usage(message));
+    }
     stop::soon();
     let workers = Workers::new(global.threads)?;
     let progress = Progress::new(global);

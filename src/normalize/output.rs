@@ -19,16 +19,18 @@ use crate::{
     location::Location,
     measure::Workers,
     observe::{Event, Observer},
+    place,
 };
 
 /// Ends the names of temporary files.
 const SUFFIX: &str = ".repro-build.tmp";
 
-/// Normalises `source` into the file `path`, which is replaced if there is one. The output is read again and verified
-/// before it takes its place. `inputs` are files that must not be overwritten.
+/// Normalises `source` into the file `path`, which is replaced if there is one; a link is followed. The output is read
+/// again and verified before it takes its place. `inputs` are files that must not be overwritten.
 ///
 /// # Errors
-/// As [`normalize`]; [`ErrorKind::Refused`] if the output is one of the inputs, or does not verify.
+/// As [`normalize`]; [`ErrorKind::Usage`] if something else than a file is there; [`ErrorKind::Refused`] if the output
+/// is one of the inputs, or does not verify.
 pub fn to_file(
     source: &Source,
     options: &Options,
@@ -42,14 +44,12 @@ pub fn to_file(
         let at = at.clone();
         move |error| Error::io(at, what, error)
     };
-    if path.is_dir() {
-        return Err(Error::usage("the output is a directory").at(at));
-    }
-    if inputs.iter().any(|input| is_same(input, path)) {
+    let file = place::file(path)?;
+    if inputs.iter().any(|input| is_same(input, &file)) {
         let message = "the output is the input; give another name";
         return Err(Error::new(ErrorKind::Refused, message).at(at));
     }
-    let place = Place::of(path).ok_or_else(|| Error::usage("the output has no file name").at(at.clone()))?;
+    let place = Place::of(&file).ok_or_else(|| Error::usage("the output has no file name").at(at.clone()))?;
     place.remove_litter();
     let mut temporary = place.create().map_err(io("cannot create a file beside"))?;
     observer.event(Event::Temporary { path: temporary.path() });
@@ -59,7 +59,7 @@ pub fn to_file(
     drop(writer);
     temporary.as_file().sync_all().map_err(io("cannot write"))?;
     verify(temporary.path(), options, workers, observer, &mut outcome)?;
-    temporary.persist(path).map_err(|error| io("cannot put the output in its place")(error.error))?;
+    temporary.persist(&file).map_err(|error| io("cannot put the output in its place")(error.error))?;
     // The rename is on disk when the folder is. Not every file system can be asked for that.
     let _ = File::open(&place.folder).and_then(|folder| folder.sync_all());
     Ok(outcome)

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["grade", "limits", "escape", "observe", "rfc3339"],
     &["location"],
     &["error"],
-    &["digest", "media"],
+    &["digest", "media", "place"],
     &["codec", "json", "tar"],
     &["stack"],
     &["archive"],
@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Modules that may use only a few, whatever the layers say.
 const ONLY: &[(&str, &[&str])] = &[
-    ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest", "rfc3339"]),
+    ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest", "place", "rfc3339"]),
     ("rules", &["error", "escape", "grade", "json", "tar", "image", "digest", "stack", "rfc3339"]),
 ];
 

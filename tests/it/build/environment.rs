@@ -41,6 +41,10 @@ impl Environment for Machine {
         })
     }
 
+    fn file(&self, path: &str) -> Result<String> {
+        Ok(path.to_owned())
+    }
+
     fn terminal(&self) -> bool {
         self.terminal
     }

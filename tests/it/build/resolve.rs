@@ -135,6 +135,7 @@ fn a_wrong_value_is_an_error_that_says_what_to_do() {
         (&[], set(|f| f.context = "/home/u/app\nx".into()), "control character"),
         (&[], set(|f| f.output = text("out/")), "name the tarball"),
         (&[], set(|f| f.output = text("")), "name the tarball"),
+        (&[], set(|f| f.output = text("-")), "name the tarball"),
         (&[], set(|f| f.output = text("a\u{7}")), "control character"),
         (&[], set(|f| f.tags = vec!["a,push=true".into()]), "repeat --tag"),
         (&[], set(|f| f.build_args = vec!["=x".into()]), "NAME=VALUE"),

@@ -1,14 +1,17 @@
 //! Whole builds with fake runtimes: what is run, what is left on disk, which error comes back.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use repro_build::{
-    build::{DryRun, Executor as _, Process, run},
+    build::{BuildRequest, Builder, DryRun, Executor as _, Process, System, run},
     error::ErrorKind,
     observe::Silent,
 };
 
-use super::fake::{Fake, InterruptedBy, names};
+use super::{
+    environment::{flags, usage},
+    fake::{Fake, InterruptedBy, names},
+};
 
 const RUNTIMES: [&str; 2] = ["docker", "podman"];
 
@@ -68,6 +71,23 @@ fn a_build_that_fails_leaves_what_was_there() {
             assert_eq!(fake.outputs(), ["image.tar"]);
         }
     }
+}
+
+#[test]
+fn a_link_is_followed_and_what_is_no_file_stays() {
+    let fake = Fake::new("success");
+    std::os::unix::fs::symlink("../real.tar", fake.path("out/image.tar")).unwrap();
+    // The link's target is not there the first time.
+    for _ in 0..2 {
+        fake.run(&fake.request("docker", |_| {}), &Silent).0.unwrap();
+        assert!(fake.path("out/image.tar").is_symlink());
+        assert_eq!(fs::read_to_string(fake.path("real.tar")).unwrap(), "an image");
+    }
+    let pipe = fake.path("out/pipe").to_str().unwrap().to_owned();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let context = fake.path("context").to_str().unwrap().to_owned();
+    let flags = Builder { output: Some(pipe), context, runtime: Some("docker".into()), ..flags() };
+    assert!(usage(BuildRequest::resolve(&flags, &System)).contains("a pipe"));
 }
 
 #[test]
