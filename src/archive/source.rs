@@ -176,6 +176,12 @@ impl Source {
         Ok(Source { name, files, directory: true, outer: Compression::Plain, outer_fault: None })
     }
 
+    /// The same input under another name, by which locations in it are given.
+    #[must_use]
+    pub fn called(self, name: &Path) -> Source {
+        Source { name: name.to_string_lossy().into_owned(), ..self }
+    }
+
     /// The name the user gave.
     pub fn name(&self) -> &str {
         &self.name

@@ -65,7 +65,7 @@ pub(super) struct Args {
     /// Leave this rule out; may be repeated
     #[arg(long, value_name = "ID")]
     no_rule: Vec<String>,
-    /// What becomes of attestations of a manifest that changes
+    /// What becomes of attestations and signatures of a manifest that changes
     #[arg(long, value_enum, default_value = "fail")]
     attestations: AttestationChoice,
     /// Remove names from index.json and manifest.json
@@ -80,6 +80,9 @@ pub(super) struct Args {
     /// Keep layers that cannot be written anew (sparse files, unknown types) as they are
     #[arg(long)]
     allow_passthrough: bool,
+    /// Accept layers whose content cannot be looked into (encrypted ones)
+    #[arg(long)]
+    allow_opaque: bool,
     /// Print the table of rules
     #[arg(long, action = ArgAction::SetTrue)]
     list_rules: bool,
@@ -212,6 +215,7 @@ fn options(args: &Args, workers: &Workers, progress: &Progress) -> Result<Option
         },
         force: args.force,
         allow_passthrough: args.allow_passthrough,
+        allow_opaque: args.allow_opaque,
         limits: args.reading.request(verify::Options::default()).limits,
         ..Options::new(level, args.sde)
     })

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
     documents::{Below, Content, Documents, FORM, NAMES, REFERENCE},
-    form,
+    form, names,
 };
 use crate::{
     codec::Compression,
@@ -199,7 +199,7 @@ impl Documents<'_> {
 fn referred(key: &str, value: &str) -> Option<Digest> {
     match key {
         REFERENCE => Digest::parse(value).ok(),
-        "io.containerd.image.name" | "org.opencontainers.image.ref.name" => {
+        names::FULL | names::TAG => {
             let tag = value.rsplit(':').next()?;
             let stem = [".sig", ".att", ".sbom"].iter().find_map(|suffix| tag.strip_suffix(suffix))?;
             Digest::parse(&stem.replacen('-', ":", 1)).ok()

@@ -35,6 +35,7 @@ use crate::{
     observe::Observer,
     rfc3339,
     rules::{Active, Context, Level},
+    verify,
 };
 
 use documents::{Content, Documents};
@@ -74,12 +75,14 @@ pub struct Options {
     pub layout: Option<Layout>,
     /// The compression of all layers; `None` keeps each layer's (`layer.encoding` in force: gzip).
     pub compression: Option<Compression>,
-    /// What becomes of attestations.
+    /// What becomes of attestations and signatures.
     pub attestations: Attestations,
     /// Take input that does not verify.
     pub force: bool,
     /// Keep layers that cannot be written anew as they are.
     pub allow_passthrough: bool,
+    /// Take layers whose content cannot be looked into, in the input and in the output.
+    pub allow_opaque: bool,
     /// Limits on what the input may ask for.
     pub limits: Limits,
 }
@@ -97,8 +100,15 @@ impl Options {
             attestations: Attestations::default(),
             force: false,
             allow_passthrough: false,
+            allow_opaque: false,
             limits: Limits::default(),
         }
+    }
+
+    /// How input and output are verified.
+    fn request(&self) -> Request {
+        let verify = verify::Options { allow_opaque: self.allow_opaque, ..verify::Options::default() };
+        Request { verify, limits: self.limits.clone(), ..Request::default() }
     }
 
     fn context(&self) -> Result<Context> {
@@ -130,11 +140,7 @@ pub fn normalize(
     out: &mut dyn Write,
 ) -> Result<Outcome> {
     let context = options.context()?;
-    let request = Request {
-        limits: options.limits.clone(),
-        also: Also { archive: true, ..Also::default() },
-        ..Request::default()
-    };
+    let request = Request { also: Also { archive: true, ..Also::default() }, ..options.request() };
     inspect::inspect(source, &request, workers, observer, |inspected| {
         Run { inspected, options, context, workers, observer }.run(out)
     })?

@@ -13,8 +13,10 @@ use crate::{
     json::{Node, Value},
 };
 
-const FULL: &str = "io.containerd.image.name";
-const TAG: &str = "org.opencontainers.image.ref.name";
+/// containerd's annotation for a name in full.
+pub(super) const FULL: &str = "io.containerd.image.name";
+/// The specification's annotation for a name: often only its tag.
+pub(super) const TAG: &str = "org.opencontainers.image.ref.name";
 
 /// Names, unless they are to be dropped.
 pub(super) fn kept(documents: &mut Documents<'_>, names: &[String]) -> Vec<String> {

@@ -15,7 +15,7 @@ use super::{Options, Outcome, normalize};
 use crate::{
     archive::{OpenOptions, Source},
     error::{Error, ErrorKind, Result},
-    inspect::{self, Request},
+    inspect,
     location::Location,
     measure::Workers,
     observe::{Event, Observer},
@@ -58,26 +58,27 @@ pub fn to_file(
     writer.flush().map_err(io("cannot write"))?;
     drop(writer);
     temporary.as_file().sync_all().map_err(io("cannot write"))?;
-    verify(temporary.path(), options, workers, observer, &mut outcome)?;
+    verify(temporary.path(), path, options, workers, observer, &mut outcome)?;
     temporary.persist(&file).map_err(|error| io("cannot put the output in its place")(error.error))?;
     // The rename is on disk when the folder is. Not every file system can be asked for that.
     let _ = File::open(&place.folder).and_then(|folder| folder.sync_all());
     Ok(outcome)
 }
 
-/// Reads the output again. Errors that forced input had already are noted.
+/// Reads the output, which shall be called `name`, again. Errors that forced input had already are noted.
 fn verify(
     path: &Path,
+    name: &Path,
     options: &Options,
     workers: &Workers,
     observer: &dyn Observer,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let limits = options.limits.clone();
-    let source = Source::open(path, &OpenOptions { limits: limits.clone(), ..OpenOptions::default() })?;
-    let request = Request { limits, ..Request::default() };
-    let verdict =
-        inspect::inspect(&source, &request, workers, observer, |inspected| inspected.verdict.clone())?;
+    let source = Source::open(path, &OpenOptions { limits, ..OpenOptions::default() })?.called(name);
+    let verdict = inspect::inspect(&source, &options.request(), workers, observer, |inspected| {
+        inspected.verdict.clone()
+    })?;
     if verdict.passed() {
         return Ok(());
     }

@@ -1,6 +1,8 @@
 //! `normalize`: what BuildKit does is the oracle, what tools wrote the input, what other readers see the proof.
 
+mod attestations;
 mod laws;
+mod names;
 mod refusals;
 mod tools;
 
@@ -17,7 +19,9 @@ use repro_build::observe::Silent;
 use repro_build::rules::Level;
 use serde_json::Value;
 
-use crate::support::{Doc, Expected, Image, ImageBuilder, Layer, Member, digest, expected, fixtures, shared};
+use crate::support::{
+    Doc, Expected, Image, ImageBuilder, Layer, Layout as Written, Member, digest, expected, fixtures, shared,
+};
 
 /// Normalises an archive in memory.
 fn run(input: &[u8], options: &Options) -> Result<(Vec<u8>, Outcome)> {
@@ -256,6 +260,33 @@ fn layouts_turn_into_each_other() {
     assert_eq!(outcome.layout, "docker");
     assert_eq!(files(&kept).keys().filter(|name| name.ends_with(".tar")).count(), 3);
     assert_eq!(digest("sha256", &files(&kept)[&format!("{config}.json")]), format!("sha256:{config}"));
+}
+
+/// dockerd counts: `manifest.json` must name as many layers as the configuration.
+#[test]
+fn a_foreign_layer_that_is_not_here_keeps_its_place() {
+    let [base, top] = ["a", "b"].map(|name| Layer::new(&[Member::file(name, name)]));
+    let foreign = base.media_type("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");
+    let builder = ImageBuilder::good().layout(Written::Oci).layers(vec![foreign, top]);
+    let built = builder.missing(Doc::Layer(0, 0)).build();
+    let options = Options { layout: Some(Layout::Docker), ..Options::new(Level::Archive, None) };
+    let (out, _) = run(&built.bytes, &options).unwrap();
+    let layers = [0, 1].map(|layer| built.digest(Doc::Layer(0, layer)).replace("sha256:", "blobs/sha256/"));
+    assert_eq!(json(&files(&out)["manifest.json"])[0]["Layers"], serde_json::json!(layers));
+    assert!(run(&out, &Options::new(Level::Archive, None)).is_ok());
+}
+
+#[test]
+fn what_goes_is_not_changed_first() {
+    let late = Member::file("a", "a").pax("atime", "5000.5").pax("ctime", "6000");
+    let input = ImageBuilder::good().layers(vec![Layer::new(&[late])]).tar();
+    let rules = |level| {
+        let (_, outcome) = run(&input, &Options::new(level, Some(1000))).unwrap();
+        let layers = outcome.changes.into_iter().filter(|change| change.rule.starts_with("layer."));
+        layers.map(|change| change.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(Level::Clamp), ["layer.atime", "layer.ctime"]);
+    assert_eq!(rules(Level::Canonical), ["layer.access-times"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use repro_build::codec::Compression;
 use tempfile::TempDir;
 
 use super::*;
@@ -53,6 +54,38 @@ fn skopeo_reads_and_copies_every_layout() {
             assert_eq!(manifest["config"]["digest"], format!("sha256:{id}"), "{shown}");
         }
     }
+}
+
+/// An image as it was before OCI: all media types are Docker's.
+fn of_docker_types() -> ImageBuilder {
+    const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    let manifest = |manifest: &mut Value| {
+        manifest["mediaType"] = MANIFEST.into();
+        manifest["config"]["mediaType"] = "application/vnd.docker.container.image.v1+json".into();
+        for layer in manifest["layers"].as_array_mut().unwrap() {
+            layer["mediaType"] = "application/vnd.docker.image.rootfs.diff.tar.gzip".into();
+        }
+    };
+    let index = |index: &mut Value| index["manifests"][0]["mediaType"] = MANIFEST.into();
+    ImageBuilder::good().layout(Written::Oci).json(Doc::Manifest(0), manifest).json(Doc::Index, index)
+}
+
+#[test]
+fn zstd_needs_media_types_that_know_it() {
+    let input = of_docker_types().tar();
+    let mut options = Options { compression: Some(Compression::Zstd), ..Options::new(Level::Clamp, Some(0)) };
+    let refused = run(&input, &options).unwrap_err();
+    assert!(refused.to_string().contains("--rule manifest.form"), "{refused}");
+    options.active.add("manifest.form").unwrap();
+    let (out, _) = run(&input, &options).unwrap();
+    let Some(skopeo) = tool("skopeo") else { return };
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("out.tar"), out).unwrap();
+    let from = format!("oci-archive:{}", folder.path().join("out.tar").display());
+    skopeo.run(["--insecure-policy", "copy", "-q", &from, &format!("dir:{}", folder.path().display())]);
+    let manifest = json(&read(&folder.path().join("manifest.json")));
+    let layer = "application/vnd.oci.image.layer.v1.tar+zstd";
+    assert!(manifest["layers"].as_array().unwrap().iter().all(|it| it["mediaType"] == layer), "{manifest}");
 }
 
 #[test]
