@@ -29,5 +29,6 @@ pub use pins::{DEFAULT_PIN, DEFAULT_ROOTLESS_PIN, PINS, Pin};
 pub use plan::{Dockerfile, Files, Plan, plan};
 pub use record::{BuildRecord, Difference, Input, Program, Rung, rung_differences};
 pub use request::{BuildKit, BuildRequest, Builder, Context, Exporter};
+pub use resolve::epoch_of;
 pub use run::run;
 pub use runtime::{RUNTIMES, Runtime};

@@ -89,19 +89,29 @@ fn switch(environment: &dyn Environment, name: &str) -> Result<Option<bool>> {
 
 /// The first level that says anything counts; there it must be said in one way only.
 fn source_date_epoch(flags: &Builder, environment: &dyn Environment) -> Result<u64> {
-    let var = |name| environment.var(name).map(|value| (name, value));
     let typed = [("--source-date-epoch", &flags.source_date_epoch), ("--datetime", &flags.datetime)];
     if let Some(seconds) = one_time(typed.map(|(name, value)| (name, value.clone())))? {
         return Ok(seconds);
     }
-    if let Some(seconds) = one_time([var("REPRO_SOURCE_DATE_EPOCH")?, var("REPRO_DATETIME")?])? {
-        return Ok(seconds);
-    }
-    one_time([var("SOURCE_DATE_EPOCH")?, ("", None)])?.ok_or_else(|| {
+    epoch_of(environment)?.map(i64::cast_unsigned).ok_or_else(|| {
         Error::usage(
             "no time is given, so the build cannot be reproduced; add --datetime YYYY-MM-DD or --source-date-epoch SECONDS",
         )
     })
+}
+
+/// The time that the environment gives, in seconds since 1970-01-01T00:00:00Z: by REPRO_* variables, else by
+/// SOURCE_DATE_EPOCH.
+///
+/// # Errors
+/// A usage error where the variable that counts is wrong.
+pub fn epoch_of(environment: &dyn Environment) -> Result<Option<i64>> {
+    let var = |name| environment.var(name).map(|value| (name, value));
+    let seconds = match one_time([var("REPRO_SOURCE_DATE_EPOCH")?, var("REPRO_DATETIME")?])? {
+        None => one_time([var("SOURCE_DATE_EPOCH")?, ("", None)])?,
+        seconds => seconds,
+    };
+    Ok(seconds.map(u64::cast_signed))
 }
 
 /// The time that one level gives, as seconds or as a date: name and value of each.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     archive::Source,
+    build::{System, epoch_of},
     codec::Compression,
     error::{Error, Result},
     inspect::inspect,
@@ -37,12 +38,11 @@ pub(super) struct Args {
     /// The new tarball
     #[arg(short, long, value_name = "OUT", required_unless_present_any = ["list_rules", "check"])]
     output: Option<PathBuf>,
-    /// No time may be later than this SOURCE_DATE_EPOCH; --level archive needs none
+    /// No time may be later than this; --level archive needs none [env: REPRO_SOURCE_DATE_EPOCH, SOURCE_DATE_EPOCH]
     #[arg(
         long,
         visible_alias = "source-date-epoch",
         value_name = "SECONDS",
-        env = "SOURCE_DATE_EPOCH",
         allow_negative_numbers = true,
         value_parser = clap::value_parser!(i64).range(0..)
     )]
@@ -191,6 +191,10 @@ fn options(args: &Args, workers: &Workers, progress: &Progress) -> Result<Option
     }
     args.rule.iter().try_for_each(|id| active.add(id))?;
     args.no_rule.iter().try_for_each(|id| active.remove(id))?;
+    let sde = match args.sde {
+        None if active.limits_times() => epoch_of(&System)?,
+        sde => sde,
+    };
     Ok(Options {
         active,
         base: args
@@ -217,7 +221,7 @@ fn options(args: &Args, workers: &Workers, progress: &Progress) -> Result<Option
         allow_passthrough: args.allow_passthrough,
         allow_opaque: args.allow_opaque,
         limits: args.reading.request(verify::Options::default()).limits,
-        ..Options::new(level, args.sde)
+        ..Options::new(level, sde)
     })
 }
 

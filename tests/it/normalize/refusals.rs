@@ -6,11 +6,19 @@ use repro_build::error::ErrorKind;
 use tempfile::TempDir;
 
 use super::*;
-use crate::support::{Expect, verdicts};
+use crate::support::{Expect, Packing, verdicts};
 
 fn program(args: &[&str], folder: &TempDir) -> Output {
+    program_with(&[], args, folder)
+}
+
+fn program_with(variables: &[(&str, &str)], args: &[&str], folder: &TempDir) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
-    command.current_dir(folder).env_remove("SOURCE_DATE_EPOCH").arg("normalize").args(args).output().unwrap()
+    for name in ["SOURCE_DATE_EPOCH", "REPRO_SOURCE_DATE_EPOCH", "REPRO_DATETIME"] {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied()).current_dir(folder);
+    command.arg("normalize").args(args).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -94,6 +102,136 @@ fn a_wrong_epoch_is_an_error() {
     assert!(said(&output).contains("--sde"));
     assert_eq!(names(&folder), ["in.tar"]);
     assert_eq!(program(&["in.tar", "-o", "out.tar", "--level", "archive"], &folder).status.code(), Some(0));
+}
+
+/// DESIGN: flags beat REPRO_* variables, which beat SOURCE_DATE_EPOCH; a wrong value is an error, where it counts.
+#[test]
+fn the_epoch_is_looked_for_as_build_does() {
+    let folder = folder();
+    let (repro, general) = ("REPRO_SOURCE_DATE_EPOCH", "SOURCE_DATE_EPOCH");
+    let check = ["in.tar", "--check", "--format", "json"];
+    for (variables, more, epoch) in [
+        (&[(general, "7")][..], &[][..], 7),
+        (&[(general, "abc"), (repro, "5")], &[], 5),
+        (&[("REPRO_DATETIME", "1970-01-02"), (general, "7")], &[], 86400),
+        (&[(general, ""), (repro, "abc")], &["--sde", "9"], 9),
+    ] {
+        let output = program_with(variables, &[&check, more].concat(), &folder);
+        assert_eq!(output.status.code(), Some(1), "{variables:?}: {}", said(&output));
+        assert_eq!(json(&output.stdout)["source_date_epoch"], epoch, "{variables:?}");
+    }
+    for (variables, name) in [
+        (&[(general, "")][..], "SOURCE_DATE_EPOCH: "),
+        (&[(general, "-1")], "SOURCE_DATE_EPOCH: "),
+        (&[(repro, "abc"), (general, "7")], "REPRO_SOURCE_DATE_EPOCH: "),
+        (&[("REPRO_DATETIME", "soon")], "REPRO_DATETIME: "),
+    ] {
+        let output = program_with(variables, &check, &folder);
+        assert_eq!(output.status.code(), Some(2), "{variables:?}");
+        assert!(said(&output).contains(name) && !said(&output).contains("--sde"), "{}", said(&output));
+        for unasked in [&["--list-rules"][..], &["in.tar", "-o", "out.tar", "--level", "archive"]] {
+            let output = program_with(variables, unasked, &folder);
+            assert_eq!(output.status.code(), Some(0), "{variables:?}: {}", said(&output));
+        }
+    }
+}
+
+#[test]
+fn the_last_second_of_rfc_3339_is_a_time() {
+    let last = "9999-12-31T23:59:59Z";
+    let created = move |config: &mut Value| config["created"] = last.into();
+    let input = ImageBuilder::good().json(Doc::Config(0), created).tar();
+    let of = |epoch| {
+        let (out, _) = run(&input, &Options::new(Level::Clamp, Some(epoch))).unwrap();
+        json(&first_image(&files(&out)).1)["created"].clone()
+    };
+    // date -u -d 9999-12-31T23:59:59Z +%s
+    assert_eq!(of(253_402_300_799), last);
+    assert_eq!(of(253_402_300_798), "9999-12-31T23:59:58Z");
+    assert_eq!(of(0), "1970-01-01T00:00:00Z");
+    let refused = run(&input, &Options::new(Level::Clamp, Some(253_402_300_800))).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Usage, "{refused}");
+}
+
+#[test]
+fn a_rule_that_its_name_does_not_switch_is_refused() {
+    let folder = folder();
+    for (option, id, instead) in [
+        ("--no-rule", "archive.form", "every archive"),
+        ("--no-rule", "archive.unreferenced", "every archive"),
+        ("--no-rule", "archive.documents", "every archive"),
+        ("--rule", "archive.layout", "--layout"),
+        ("--rule", "archive.attestations", "--attestations drop"),
+    ] {
+        let output = program(&["in.tar", "-o", "out.tar", "--sde", "0", option, id], &folder);
+        assert_eq!(output.status.code(), Some(2), "{id}");
+        assert!(said(&output).contains(id) && said(&output).contains(instead), "{}", said(&output));
+    }
+    assert_eq!(names(&folder), ["in.tar"]);
+}
+
+#[test]
+fn a_base_image_that_is_not_below_the_image_is_refused() {
+    let folder = folder();
+    let other = Layer::new(&[Member::file("other", "")]);
+    fs::write(folder.path().join("other.tar"), ImageBuilder::good().layers(vec![other]).tar()).unwrap();
+    let nothing = format!("sha256:{}", "0".repeat(64));
+    for base in [nothing.as_str(), "other.tar"] {
+        let output = program(&["in.tar", "-o", "out.tar", "--sde", "0", "--base", base], &folder);
+        assert_eq!(output.status.code(), Some(2), "{base}");
+        assert!(said(&output).contains(base), "{}", said(&output));
+    }
+    assert_eq!(names(&folder), ["in.tar", "other.tar"]);
+}
+
+#[test]
+fn only_a_file_is_replaced_and_a_link_is_followed() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("real")).unwrap();
+    symlink("real/out.tar", path("link")).unwrap();
+    symlink("link", path("link-to-link")).unwrap();
+    symlink("round", path("round")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("fifo")).status().unwrap().success());
+    symlink("fifo", path("link-to-fifo")).unwrap();
+    let before = names(&folder);
+    for (out, what) in [
+        ("fifo", "pipe"),
+        ("link-to-fifo", "pipe"),
+        ("real", "directory"),
+        ("round", "link"),
+        ("-", "-o cannot be -"),
+    ] {
+        let output = program(&["in.tar", "-o", out, "--sde", "0"], &folder);
+        assert_eq!(output.status.code(), Some(2), "{out}: {}", said(&output));
+        assert!(said(&output).contains(what), "{out}: {}", said(&output));
+    }
+    assert!(fs::symlink_metadata(path("fifo")).unwrap().file_type().is_fifo());
+    // The file is not there the first time.
+    for sde in ["0", "1"] {
+        let to_link = program(&["in.tar", "-o", "link-to-link", "--sde", sde], &folder);
+        assert!(to_link.status.success(), "{}", said(&to_link));
+        assert!(program(&["in.tar", "-o", "real/plain.tar", "--sde", sde], &folder).status.success());
+        assert!(read(&path("real/out.tar")) == read(&path("real/plain.tar")));
+    }
+    assert!(["link", "link-to-link"].iter().all(|name| path(name).is_symlink()));
+    assert_eq!(names(&folder), before);
+}
+
+#[test]
+fn a_report_is_the_same_every_time() {
+    let folder = folder();
+    let opaque = Layer::of_tar(b"no tar".to_vec(), Packing::Plain).media_type("application/x-opaque");
+    fs::write(folder.path().join("opaque.tar"), ImageBuilder::good().layers(vec![opaque]).tar()).unwrap();
+    let report = || {
+        let output = program(&["opaque.tar", "-o", "out.tar", "--level", "archive", "--force"], &folder);
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let first = report();
+    assert!(first.contains("the output does not verify either") && first.contains("out.tar ›"), "{first}");
+    assert_eq!(report(), first);
 }
 
 #[test]
