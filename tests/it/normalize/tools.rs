@@ -82,8 +82,9 @@ fn zstd_needs_media_types_that_know_it() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("out.tar"), out).unwrap();
     let from = format!("oci-archive:{}", folder.path().join("out.tar").display());
-    skopeo.run(["--insecure-policy", "copy", "-q", &from, &format!("dir:{}", folder.path().display())]);
-    let manifest = json(&read(&folder.path().join("manifest.json")));
+    let copy = folder.path().join("copy");
+    skopeo.run(["--insecure-policy", "copy", "-q", &from, &format!("dir:{}", copy.display())]);
+    let manifest = json(&read(&copy.join("manifest.json")));
     let layer = "application/vnd.oci.image.layer.v1.tar+zstd";
     assert!(manifest["layers"].as_array().unwrap().iter().all(|it| it["mediaType"] == layer), "{manifest}");
 }
