@@ -463,6 +463,17 @@ fn own_cases() -> Vec<Case> {
         case("layer.ratio", of_members(&[Member::file("zeros", vec![0; 1 << 20])])),
         case("layer.depth", oci().layers(deep)),
         case("layer.repeated", oci().layers(repeated)),
+        asked(
+            "document.newer-than-epoch",
+            oci().json(
+                Doc::Index,
+                set(
+                    "/manifests/0/annotations",
+                    json!({"org.opencontainers.image.created": "1970-01-01T00:00:02Z"}),
+                ),
+            ),
+            |options| options.source_date_epoch = Some(1),
+        ),
         asked("layer.newer-than-epoch", of_members(&[file().mtime(2)]), |options| {
             options.source_date_epoch = Some(1);
         }),

@@ -22,6 +22,9 @@ use crate::{
 /// BuildKit's annotation of a layer whose times it rewrote.
 const REWRITTEN: &str = "buildkit/rewritten-timestamp";
 
+/// The OCI image specification's annotation with the time an image was made.
+const CREATED: &str = "org.opencontainers.image.created";
+
 pub(super) fn layers_newer(case: &Case<'_>) -> Vec<Hit> {
     let own = case.options.newer_base.then(|| own_layers(case));
     layers(case)
@@ -45,6 +48,30 @@ pub(super) fn config_newer(case: &Case<'_>) -> Vec<Hit> {
         for (pointer, time) in times.chain([("/created".to_owned(), config.created.as_deref())]) {
             let Some(time) = time.filter(|time| is_newer(time, epoch)) else { continue };
             hits.push(Hit::new(at.clone().pointer(pointer), escape(time.as_bytes())));
+        }
+    }
+    hits
+}
+
+/// Annotations with the time an image was made, of manifests, of indexes and of what they list.
+pub(super) fn annotations_newer(case: &Case<'_>) -> Vec<Hit> {
+    let Some(epoch) = case.options.source_date_epoch else { return Vec::new() };
+    let mut hits = Vec::new();
+    for document in &case.graph.documents {
+        let (Node::Manifest(_) | Node::Index(_), Some(root)) = (&document.node, &document.root) else {
+            continue;
+        };
+        let lists = ["manifests", "layers"].into_iter().flat_map(|key| {
+            let list = root.get(key).and_then(|list| list.array().ok()).unwrap_or_default();
+            list.iter().enumerate().map(move |(i, node)| (format!("/{key}/{i}"), Some(node)))
+        });
+        let single = [(String::new(), Some(root)), ("/config".to_owned(), root.get("config"))];
+        for (pointer, node) in single.into_iter().chain(lists) {
+            let time = node.and_then(|node| node.get("annotations")?.get(CREATED)?.str().ok());
+            let Some(time) = time.filter(|time| is_newer(time, epoch)) else { continue };
+            let at =
+                case.graph.blob(document.blob).at.clone().pointer(format!("{pointer}/annotations/{CREATED}"));
+            hits.push(Hit::new(at, escape(time.as_bytes())));
         }
     }
     hits

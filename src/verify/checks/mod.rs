@@ -53,6 +53,9 @@ checks! {
     "document.same-name" Warning Documents views::same_name_twice, Always,
         "two images of one platform have the same name"
         "which of them a reader takes by that name is chance"
+    "document.newer-than-epoch" Error Documents epoch::annotations_newer, Asked(has_epoch),
+        "a manifest or an index is annotated with a time newer than SOURCE_DATE_EPOCH"
+        "the next build will have another one, and so another digest"
     "blob.digest" Error Digests blob::digest, Always,
         "content does not have the digest that names it"
         "the content was changed after it was built, or damaged"
