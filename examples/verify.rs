@@ -20,7 +20,7 @@ fn main() -> Result<ExitCode> {
     for path in std::env::args_os().skip(1) {
         let source = Source::open(path.as_ref(), &OpenOptions::default())?;
         let verdict = inspect(&source, &Request::default(), &workers, &Silent, |it| it.verdict.clone())?;
-        println!("{} {}", if verdict.passed() { "PASS" } else { "FAIL" }, source.name());
+        println!("{} {}", if verdict.passed() { "PASS" } else { "FAIL" }, source.location());
         for finding in verdict.findings.iter().filter(|finding| finding.grade == Grade::Error) {
             println!("  {finding}");
         }

@@ -32,7 +32,7 @@ pub struct OpenOptions {
 /// The bytes of one input.
 #[derive(Debug)]
 pub struct Source {
-    name: String,
+    name: Vec<u8>,
     /// A tarball, behind its decoded form if it is compressed as a whole; or a directory's files.
     files: Vec<SourceFile>,
     directory: bool,
@@ -121,7 +121,7 @@ impl Source {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Source> {
         let at = Location::new(path.as_os_str().as_encoded_bytes());
         let meta = fs::metadata(path).map_err(|e| Error::io(at.clone(), "cannot open", e))?;
-        let name = path.to_string_lossy().into_owned();
+        let name = path.as_os_str().as_encoded_bytes().to_vec();
         if meta.is_dir() {
             return Source::open_directory(path, name, &at, options);
         }
@@ -139,16 +139,16 @@ impl Source {
         let at = Location::new(name);
         let bytes = outer::read_all(input, &at, &options.limits)?.into();
         let file = SourceFile { path: Vec::new(), bytes, stamp: None };
-        Source::unwrap_outer(name.to_owned(), file, &at, options)
+        Source::unwrap_outer(name.into(), file, &at, options)
     }
 
     /// A tarball that is in memory already.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &OpenOptions) -> Result<Source> {
         let file = SourceFile { path: Vec::new(), bytes: Bytes::Memory(bytes), stamp: None };
-        Source::unwrap_outer(name.to_owned(), file, &Location::new(name), options)
+        Source::unwrap_outer(name.into(), file, &Location::new(name), options)
     }
 
-    fn unwrap_outer(name: String, file: SourceFile, at: &Location, options: &OpenOptions) -> Result<Source> {
+    fn unwrap_outer(name: Vec<u8>, file: SourceFile, at: &Location, options: &OpenOptions) -> Result<Source> {
         if file.bytes.is_empty() {
             return Err(Error::new(ErrorKind::NotAnImage, "the file is empty").at(at.clone()));
         }
@@ -162,7 +162,7 @@ impl Source {
         Ok(Source { name, files: vec![decoded, file], directory: false, outer, outer_fault })
     }
 
-    fn open_directory(path: &Path, name: String, at: &Location, options: &OpenOptions) -> Result<Source> {
+    fn open_directory(path: &Path, name: Vec<u8>, at: &Location, options: &OpenOptions) -> Result<Source> {
         let mut files = Vec::new();
         for relative in layout_files(path).map_err(|e| Error::io(at.clone(), "cannot list", e))? {
             let inside = relative.as_os_str().as_encoded_bytes().to_vec();
@@ -179,17 +179,17 @@ impl Source {
     /// The same input under another name, by which locations in it are given.
     #[must_use]
     pub fn called(self, name: &Path) -> Source {
-        Source { name: name.to_string_lossy().into_owned(), ..self }
+        Source { name: name.as_os_str().as_encoded_bytes().to_vec(), ..self }
     }
 
-    /// The name the user gave.
-    pub fn name(&self) -> &str {
+    /// The name the user gave, as raw bytes.
+    pub fn name(&self) -> &[u8] {
         &self.name
     }
 
     /// Where the input itself is, as the first part of every location in it.
     pub fn location(&self) -> Location {
-        Location::new(self.name.as_bytes())
+        Location::new(self.name.as_slice())
     }
 
     /// Whether this is a layout directory rather than a tarball.

@@ -83,7 +83,7 @@ fn unreadable(args: &Args, mut outputs: Vec<Output<'_>>, error: Error) -> Error 
     if is_text(args) {
         outputs.remove(0);
     }
-    let input = wire::Input::unreadable(&args.file.to_string_lossy(), &error);
+    let input = wire::Input::unreadable(args.file.as_os_str().as_encoded_bytes(), &error);
     let report = || {
         let mut reports = Reports::begin(wire::Header::new("analyze", 1), outputs)?;
         reports.input(input)?;

@@ -144,7 +144,7 @@ impl Run<'_> {
         let judged = policy.and_then(|policy| self.judge(task, policy.map(|(policy, _)| policy), observer));
         let mut input = match judged {
             Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-            Err(error) => wire::Input::unreadable(&task.path.to_string_lossy(), &error),
+            Err(error) => wire::Input::unreadable(task.path.as_os_str().as_encoded_bytes(), &error),
             Ok(input) => input,
         };
         (input.position, input.policy) = (task.position, file);

@@ -105,7 +105,7 @@ impl Job<'_> {
             Walker::walk(self.limits, archive.get(..walked).unwrap_or(archive), &mut collector);
             Outer { members: collector.0, outcome }
         });
-        let mut name = source.name().to_owned();
+        let mut name = String::from_utf8_lossy(source.name()).into_owned();
         if let Some(image) = &chosen.input.image {
             name = format!("{name}#{image}");
         }

@@ -261,7 +261,7 @@ impl Input {
         let graph = inspected.graph;
         Input {
             position: 1,
-            name: escape(inspected.source.name().as_bytes()).into_owned(),
+            name: escape(inspected.source.name()).into_owned(),
             outcome: if inspected.verdict.passed() { Outcome::Pass } else { Outcome::Fail },
             error: None,
             policy: None,
@@ -282,10 +282,10 @@ impl Input {
     }
 
     /// The record of an input that could not be read.
-    pub fn unreadable(name: &str, error: &crate::error::Error) -> Input {
+    pub fn unreadable(name: &[u8], error: &crate::error::Error) -> Input {
         Input {
             position: 1,
-            name: escape(name.as_bytes()).into_owned(),
+            name: escape(name).into_owned(),
             outcome: Outcome::Unreadable,
             error: Some(error.to_string()),
             policy: None,

@@ -30,6 +30,7 @@ mod measure;
 mod mutation;
 mod normalize;
 mod policy;
+mod outputs;
 mod registry;
 mod reports;
 mod scale;

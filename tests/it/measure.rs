@@ -93,7 +93,7 @@ fn same_for_all_thread_counts(source: &Source, limits: &Limits) -> Facts {
     let first = facts(source, limits, 1, &Silent);
     for threads in THREADS {
         let again = facts(source, limits, threads, &Silent);
-        assert!(text(&again) == text(&first), "{} differs with {threads} threads", source.name());
+        assert!(text(&again) == text(&first), "{} differs with {threads} threads", source.location());
     }
     first
 }

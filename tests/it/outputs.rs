@@ -1,0 +1,47 @@
+//! Where reports go: never over what is read, each to a file of its own, and finished whoever stops reading.
+
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use super::support::{Doc, ImageBuilder, Layout, Ran, program, run, tool};
+
+fn bad() -> ImageBuilder {
+    ImageBuilder::good().stored(Doc::Layer(0, 0), |bytes| bytes[20] ^= 1)
+}
+
+/// Runs in `folder`.
+fn run_in(folder: &Path, args: &[&str], stdin: Option<&str>) -> Ran {
+    let stdin = stdin.map_or_else(Stdio::null, |name| File::open(folder.join(name)).unwrap().into());
+    Ran::of(program().args(args).current_dir(folder).stdin(stdin).output().unwrap())
+}
+
+#[test]
+fn names_are_bytes() {
+    let Some(sha256sum) = tool("sha256sum") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Two names that are one if what is not UTF-8 is lost, and what coreutils escape.
+    for name in [&b"a\xff.tar"[..], b"a\xfe.tar", b"back\\slash\n.tar"] {
+        let name = std::ffi::OsString::from_vec(name.to_vec());
+        fs::write(folder.path().join(name), ImageBuilder::good().tar()).unwrap();
+    }
+    let verify = |format: &str| {
+        program().args(["verify", "--format", format, "."]).current_dir(folder.path()).output().unwrap()
+    };
+    let sums = folder.path().join("SUMS");
+    fs::write(&sums, verify("sha256sum").stdout).unwrap();
+    let check = sha256sum.command().args(["--check", "--strict", "SUMS"]).current_dir(folder.path()).output();
+    let check = check.unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+    assert_eq!(check.stdout.split(|byte| *byte == b'\n').filter(|line| line.ends_with(b": OK")).count(), 3);
+    let report = Ran::of(verify("json")).json();
+    let names: Vec<&str> =
+        report["inputs"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["./a\\xfe.tar", "./a\\xff.tar", "./back\\\\slash\\n.tar"]);
+    let gone = std::ffi::OsString::from_vec(b"\xff".to_vec());
+    for command in ["verify", "analyze"] {
+        let ran = run([command.as_ref(), "--format=json".as_ref(), gone.as_os_str()]);
+        assert_eq!(ran.json()["inputs"][0]["name"], "\\xff", "{command}");
+    }
+}
