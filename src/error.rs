@@ -61,6 +61,11 @@ impl Error {
         Error { kind: ErrorKind::Io, at, message: what.to_owned(), source: Some(source) }
     }
 
+    /// Whether the reader of a pipe closed it: it has seen enough, and nothing is wrong.
+    pub fn is_closed_pipe(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The same error at a place.
     pub fn at(mut self, at: Location) -> Error {
         self.at = at;

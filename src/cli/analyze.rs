@@ -104,10 +104,10 @@ fn print(
     input: wire::Input,
 ) -> Result<Outcome> {
     let gate = expected.map(|expected| gate(&input, expected));
-    let text = is_text(args);
+    let (text, others) = (is_text(args), outputs.len() > 1);
     if text {
         let reference = report::reference(inspected.graph, inspected.source.outer(), args.show_contents);
-        output::stdout(|out| {
+        output::stdout_beside(others, |out| {
             out.write_all(reference.unwrap_or_default().as_bytes())?;
             match &gate {
                 Some(Ok(line)) if inspected.verdict.passed() => writeln!(out, "{line}"),
@@ -119,7 +119,7 @@ fn print(
     reports.input(input)?;
     reports.end()?;
     if args.files && text {
-        output::stdout(|out| {
+        output::stdout_beside(others, |out| {
             writeln!(out)?;
             Listing::new(inspected).write(ListFormat::Text, out)
         })?;

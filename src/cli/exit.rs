@@ -52,9 +52,9 @@ impl Outcome {
     }
 }
 
-/// Says what went wrong and gives the code for it. A reader that closed the pipe has seen enough: nothing is wrong.
+/// Says what went wrong and gives the code for it.
 pub(super) fn failure(error: &Error) -> ExitCode {
-    if error.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe) {
+    if error.is_closed_pipe() {
         return ExitCode::SUCCESS;
     }
     output::complain(&format!("error: {error}"));

@@ -25,7 +25,17 @@ pub(super) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Re
     result.map_err(|e| Error::io(Location::default(), "cannot write to standard output", e))
 }
 
-/// Everything one report is to be written to: standard output, and the files that were named.
+/// The same beside `outputs` that have yet to be written: that the reader of standard output has seen enough does not end
+/// the others.
+pub(super) fn stdout_beside(
+    others: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    stdout(write).or_else(|error| if others && error.is_closed_pipe() { Ok(()) } else { Err(error) })
+}
+
+/// Everything one report is to be written to: standard output, and the files that were named. Nothing is created unless
+/// all of them are files of their own.
 ///
 /// # Errors
 /// A usage error if a file is named twice, or what creating one fails with.

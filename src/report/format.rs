@@ -76,7 +76,7 @@ pub struct Output<'w> {
 }
 
 /// Writes one report to several places, input by input. What a format must see as a whole is kept until the end; what
-/// it can write at once is not kept.
+/// it can write at once is not kept. A place whose reader closes it is left out from then on: the others are finished.
 pub struct Reports<'w> {
     header: Header,
     outputs: Vec<Output<'w>>,
@@ -88,7 +88,7 @@ impl<'w> Reports<'w> {
     /// Begins a report.
     ///
     /// # Errors
-    /// What an output fails with.
+    /// What an output fails with; that its reader closed it only if no other is left. So it is for all of a report.
     pub fn begin(header: Header, outputs: Vec<Output<'w>>) -> Result<Reports<'w>> {
         let mut reports = Reports { header, outputs, kept: Vec::new(), summary: Summary::default() };
         reports.stream(|pieces, header, output| (pieces.begin)(header, &mut output.out))?;
@@ -117,28 +117,35 @@ impl<'w> Reports<'w> {
         self.stream(|pieces, header, output| (pieces.end)(header, &summary, &output.style, &mut output.out))?;
         let Header { schema, version, command, .. } = self.header;
         let report = Report { schema, version, command, inputs: self.kept, summary };
-        for Output { format, style, out, at } in &mut self.outputs {
-            let written = match format.form {
-                Form::Whole(write) => write(&report, style, out),
-                Form::Stream(_) => Ok(()),
-            };
-            written.and_then(|()| out.flush()).map_err(|e| cannot_write(at, e))?;
-        }
+        each(&mut self.outputs, |Output { format, style, out, .. }| match format.form {
+            Form::Whole(write) => write(&report, style, out),
+            Form::Stream(_) => Ok(()),
+        })?;
         Ok(summary)
     }
 
     fn stream(&mut self, write: impl Fn(&Stream, &Header, &mut Output<'w>) -> io::Result<()>) -> Result<()> {
-        for output in &mut self.outputs {
-            if let Form::Stream(pieces) = output.format.form {
-                write(&pieces, &self.header, output)
-                    .and_then(|()| output.out.flush())
-                    .map_err(|e| cannot_write(&output.at, e))?;
-            }
-        }
-        Ok(())
+        let header = &self.header;
+        each(&mut self.outputs, |output| match output.format.form {
+            Form::Stream(pieces) => write(&pieces, header, output),
+            Form::Whole(_) => Ok(()),
+        })
     }
 }
 
-fn cannot_write(at: &Location, error: io::Error) -> Error {
-    Error::io(at.clone(), "cannot write the report", error)
+/// Writes to all outputs, of which those stay that can still be written.
+fn each<'w>(outputs: &mut Vec<Output<'w>>, write: impl Fn(&mut Output<'w>) -> io::Result<()>) -> Result<()> {
+    let mut failed: Option<Error> = None;
+    outputs.retain_mut(|output| {
+        let Err(error) = write(output).and_then(|()| output.out.flush()) else { return true };
+        // A disk that is full is not hidden by a pipe that is closed.
+        if failed.as_ref().is_none_or(Error::is_closed_pipe) {
+            failed = Some(Error::io(output.at.clone(), "cannot write the report", error));
+        }
+        false
+    });
+    match failed {
+        Some(error) if outputs.is_empty() || !error.is_closed_pipe() => Err(error),
+        _ => Ok(()),
+    }
 }

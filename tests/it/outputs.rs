@@ -18,6 +18,35 @@ fn run_in(folder: &Path, args: &[&str], stdin: Option<&str>) -> Ran {
 }
 
 #[test]
+fn a_closed_pipe_ends_no_report_that_goes_to_a_file() {
+    let (folder, image) = (tempfile::tempdir().unwrap(), bad().build().file());
+    for (args, code) in [
+        (&["verify"][..], 1),
+        (&["verify", "--format", "json"], 1),
+        (&["analyze"], 1),
+        (&["analyze", "--files"], 1),
+        (&["analyze", "--format", "html"], 1),
+    ] {
+        let report = folder.path().join("junit.xml");
+        let named = format!("--report=junit={}", report.display());
+        let closed = |more: &[&str]| {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut command = program();
+            command.args(args).args(more).arg(image.path()).stdout(writer).stderr(Stdio::piped());
+            Ran::of(command.spawn().unwrap().wait_with_output().unwrap())
+        };
+        let ran = closed(&[&named]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(code), ""), "{args:?}");
+        let written = fs::read(&report).unwrap();
+        let all = run([args, &[&named, image.path().to_str().unwrap()]].concat());
+        assert_eq!(all.code, Some(code));
+        assert!(!written.is_empty() && written == fs::read(&report).unwrap(), "{args:?}");
+        assert_eq!(closed(&[]).code, Some(0), "{args:?}");
+    }
+}
+
+#[test]
 fn names_are_bytes() {
     let Some(sha256sum) = tool("sha256sum") else { return };
     let folder = tempfile::tempdir().unwrap();
