@@ -52,6 +52,19 @@ pub fn path_of(name: &[u8]) -> Vec<u8> {
     parts.join(&b'/')
 }
 
+/// A pattern of such paths in their own form, without `/` or `./` before it and `/` behind it.
+///
+/// # Errors
+/// Why no path could match: a part is empty, `.` or `..`.
+pub fn pattern_of(text: &str) -> Result<&str, &'static str> {
+    let text = text.strip_prefix("./").unwrap_or(text);
+    let pattern = text.trim_start_matches('/').trim_end_matches('/');
+    if pattern.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err("no path has parts that are empty, . or ..");
+    }
+    Ok(pattern)
+}
+
 /// What `member` removes, if it is a whiteout.
 pub fn whiteout(member: &Member) -> Option<Whiteout> {
     let path = path_of(&member.name);

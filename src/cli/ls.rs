@@ -17,6 +17,7 @@ use crate::{
     report::{ListFormat, Listing},
     verify::Options,
 };
+    stack,
 
 /// List the files of an image's layers, or of the file system they make together.
 #[derive(clap::Args, Debug)]
@@ -34,7 +35,7 @@ pub(super) struct Args {
     /// Apply whiteouts and show what is left, with the layer each file comes from
     #[arg(long)]
     merged: bool,
-    /// Only paths that match a glob: * within a folder, ** across folders
+    /// Only paths that match a glob, from the root of the image: * within a folder, ** across folders
     #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
     find: Option<globset::Glob>,
     /// Show the SHA-256 of every regular file
@@ -48,7 +49,8 @@ pub(super) struct Args {
 }
 
 fn parse_glob(text: &str) -> std::result::Result<globset::Glob, String> {
-    globset::GlobBuilder::new(text).literal_separator(true).build().map_err(|e| e.to_string())
+    let path = stack::pattern_of(text)?;
+    globset::GlobBuilder::new(path).literal_separator(true).build().map_err(|e| e.to_string())
 }
 
 fn parse_format(name: &str) -> std::result::Result<ListFormat, String> {

@@ -13,7 +13,7 @@ use repro_build::{
     limits::Limits,
 };
 
-use crate::support::{expected, fixtures, tool};
+use crate::support::{ImageBuilder, Layer, Member, expected, fixtures, run, tool};
 
 /// One layer of one fixture: where it comes from, and its decoded tar.
 struct LayerTar {
@@ -155,6 +155,27 @@ fn every_line_is_what_gnu_tar_prints() {
     }
     assert!(lines > 500, "only {lines} lines compared");
     println!("{lines} lines, the same in GNU tar");
+}
+
+/// However the root of the image is written, one path is one path.
+#[test]
+fn paths_are_found_from_the_root() {
+    let members =
+        [Member::dir("./etc/"), Member::file("./etc/passwd", ""), Member::file("srv/etc/passwd", "")];
+    let file = ImageBuilder::good().layers(vec![Layer::new(&members)]).build().file();
+    let find = |pattern: &str| {
+        let ran = run(["ls", "--format", "ndjson", "--find", pattern, file.path().to_str().unwrap()]);
+        let name = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["name"].clone();
+        (ran.code, ran.stdout.lines().map(name).collect::<Vec<_>>())
+    };
+    for pattern in ["etc/passwd", "/etc/passwd", "./etc/passwd", "/*/passwd"] {
+        assert_eq!(find(pattern), (Some(0), vec!["./etc/passwd".into()]), "{pattern}");
+    }
+    assert_eq!(find("/etc/"), (Some(0), vec!["./etc/".into()]));
+    assert_eq!(find("**/passwd").1.len(), 2);
+    for pattern in ["", "/", "etc//passwd", "etc/../etc", "./."] {
+        assert_eq!(find(pattern), (Some(2), vec![]), "{pattern}");
+    }
 }
 
 /// The words of a line. GNU tar pads columns as it goes and shows fractions of seconds; before 1970 it rounds those up,

@@ -44,6 +44,9 @@ fn each_key_asks_for_more() {
     for (image, policy, error) in [
         (secret("etc/key.pem"), "[files]\nforbid = ['*.pem']", "content.forbidden"),
         (secret("srv/.git/config"), "[files]\nforbid = ['**/.git']", "content.forbidden"),
+        (secret("etc/key.pem"), "[files]\nforbid = ['/etc/key.pem']", "content.forbidden"),
+        (secret("etc/key.pem"), "[files]\nforbid = ['./etc/key.pem']", "content.forbidden"),
+        (secret("etc/key.pem"), "[files]\nforbid = ['etc/']", "content.forbidden"),
         (good(), "[layers]\nmax_count = 1", "content.layer-count"),
         (good(), "[layers]\nmax_stored = 100", "content.layer-size"),
         (good(), "[layers]\nmax_unpacked = 1000", "content.layer-size"),
@@ -108,6 +111,12 @@ fn a_policy_that_is_none_is_no_pass() {
     let ran = gate.run(&[]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stdout.contains("line 1: unknown field `forbid`"), "{}", ran.stdout);
+    // No member can ever have such a path.
+    for pattern in ["", "opt//app", "../etc", "/./etc"] {
+        let ran = Gate::new(ImageBuilder::good(), &format!("[files]\nforbid = ['{pattern}']")).run(&[]);
+        assert_eq!(ran.code, Some(2), "{pattern}");
+        assert!(ran.stdout.contains("no valid pattern"), "{}", ran.stdout);
+    }
 }
 
 /// The example in the documentation is a policy, and has every key there is.

@@ -27,8 +27,8 @@ pub struct Content {
     pub max_layers: Option<u64>,
 }
 
-/// A pattern of paths: `*` within a folder, `**` across folders; one without `/` is looked for in every folder. What a
-/// forbidden folder holds is forbidden too.
+/// A pattern of paths: `*` within a folder, `**` across folders; one without `/`, but at its end, is looked for in every
+/// folder. What a forbidden folder holds is forbidden too.
 #[derive(Clone, Debug)]
 pub struct Pattern(GlobMatcher);
 
@@ -36,13 +36,17 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// A usage error if it is malformed.
+    /// A usage error if it is malformed, or no path could match it.
     pub fn new(text: &str) -> Result<Pattern> {
-        let anywhere = if text.contains('/') { text.to_owned() } else { format!("**/{text}") };
-        let glob = GlobBuilder::new(anywhere.trim_start_matches('/')).literal_separator(true).build();
-        let wrong =
-            |e| Error::usage(format!("no valid pattern for files: {}", escape(format!("{e}").as_bytes())));
-        glob.map(|glob| Pattern(glob.compile_matcher())).map_err(wrong)
+        let wrong = |why: String| {
+            let shown = escape(text.as_bytes());
+            Error::usage(format!("no valid pattern for files: {shown}: {}", escape(why.as_bytes())))
+        };
+        let path = stack::pattern_of(text).map_err(|why| wrong(why.to_owned()))?;
+        let anchored = text.trim_end_matches('/').contains('/');
+        let glob = if anchored { path.to_owned() } else { format!("**/{path}") };
+        let glob = GlobBuilder::new(&glob).literal_separator(true).build();
+        glob.map(|glob| Pattern(glob.compile_matcher())).map_err(|e| wrong(e.kind().to_string()))
     }
 
     /// The path itself, or the folder above it, that the pattern matches.
@@ -133,9 +137,20 @@ mod tests {
             ("**/.git", "srv/.gitignore", None),
             ("etc/*", "etc/ssl/key.pem", Some("etc/ssl")),
             ("root/**", "root/.ssh/id", Some("root/.ssh")),
+            // As gitignore(5) reads a slash at the beginning and one at the end.
+            ("/etc/passwd", "etc/passwd", Some("etc/passwd")),
+            ("./etc/passwd", "etc/passwd", Some("etc/passwd")),
+            ("/passwd", "etc/passwd", None),
+            ("./passwd", "etc/passwd", None),
+            ("srv/app/", "srv/app/x", Some("srv/app")),
+            ("/etc/", "etc/passwd", Some("etc")),
+            ("/etc/", "usr/etc/passwd", None),
+            ("etc/", "usr/etc/passwd", Some("usr/etc")),
         ] {
             assert_eq!(finds(pattern, path).as_deref(), found, "{pattern} in {path}");
         }
-        assert!(Pattern::new("a[").is_err());
+        for pattern in ["a[", "", "/", "opt//app", "/./etc", "a/../b", "..", "../etc", ".", "././a"] {
+            assert!(Pattern::new(pattern).is_err(), "{pattern}");
+        }
     }
 }
