@@ -284,8 +284,19 @@ impl Verifying {
 }
 
 fn format_parser() -> impl TypedValueParser<Value = &'static Format> {
-    let values = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about));
-    PossibleValuesParser::new(values).try_map(|name| Format::by_name(&name).ok_or("no format of that name"))
+    one_of(FORMATS.iter().map(|format| (PossibleValue::new(format.name).help(format.about), format)))
+}
+
+/// Takes the name of a row of a table; help and completions show all of them.
+pub(super) fn one_of<T: Clone + Send + Sync + 'static>(
+    rows: impl IntoIterator<Item = (PossibleValue, T)>,
+) -> impl TypedValueParser<Value = T> {
+    let rows: Vec<(PossibleValue, T)> = rows.into_iter().collect();
+    let values: Vec<PossibleValue> = rows.iter().map(|(value, _)| value.clone()).collect();
+    PossibleValuesParser::new(values).try_map(move |name| {
+        let row = rows.iter().find(|(value, _)| value.get_name() == name);
+        row.map(|(_, row)| row.clone()).ok_or("no such name")
+    })
 }
 
 fn parse_report(text: &str) -> std::result::Result<(&'static Format, PathBuf), String> {

@@ -124,7 +124,8 @@ struct After {
     /// Build a second time, both times without cache, and compare
     #[arg(long)]
     check_reproducible: bool,
-    #[arg(long, value_name = "LEVEL", value_parser = diff::parse_level, help = normalize_help())]
+    /// Run what comes out through `normalize`, base image included
+    #[arg(long, value_name = "LEVEL", value_parser = diff::level_parser())]
     normalize: Option<Level>,
     /// Write what a rebuild needs
     #[arg(long, value_name = "FILE.json")]
@@ -147,11 +148,6 @@ fn buildkit_help() -> String {
          [env: REPRO_BUILDKIT_IMAGE]",
         DEFAULT_PIN.name, DEFAULT_ROOTLESS_PIN.name
     )
-}
-
-fn normalize_help() -> String {
-    let names = Level::ALL.map(Level::name).join(", ");
-    format!("Run what comes out through `normalize`, base image included: {names}")
 }
 
 impl Args {

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, TypedValueParser};
+
 use super::{
-    args::{Global, Reading},
+    args::{Global, Reading, one_of},
     exit::Outcome,
     output,
     progress::Progress,
@@ -41,7 +43,7 @@ pub(super) struct Args {
     #[arg(value_name = "B")]
     right: PathBuf,
     /// How layers find their partners
-    #[arg(long, value_name = "HOW", default_value = "content", value_parser = parse_match)]
+    #[arg(long, value_name = "HOW", default_value = "content", value_parser = match_parser())]
     layer_match: LayerMatch,
     /// Compare the file systems that the layers make together: whiteouts and the split into layers do not count
     #[arg(long)]
@@ -53,7 +55,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "CAUSE", value_delimiter = ',')]
     only: Vec<String>,
     /// What `normalize --level LEVEL` makes equal does not count
-    #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
+    #[arg(long, value_name = "LEVEL", value_parser = level_parser())]
     level: Option<Level>,
     /// SOURCE_DATE_EPOCH for `normalize` (default: the latest that makes both equal)
     #[arg(long, visible_alias = "source-date-epoch", value_name = "SECONDS", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
@@ -62,7 +64,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = Options::default().content_lines)]
     content_lines: usize,
     /// Format of the report
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = parse_format)]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format_parser())]
     format: &'static DiffFormat,
     /// Exit with 0 whether or not anything differs
     #[arg(long)]
@@ -71,23 +73,19 @@ pub(super) struct Args {
     reading: Reading,
 }
 
-fn parse_match(text: &str) -> std::result::Result<LayerMatch, String> {
-    match text {
-        "content" => Ok(LayerMatch::Content),
-        "position" => Ok(LayerMatch::Position),
-        _ => Err("want content or position".to_owned()),
-    }
+fn match_parser() -> impl TypedValueParser<Value = LayerMatch> {
+    let content = PossibleValue::new("content").help("by diff_id, then by what is in them, then by position");
+    let position =
+        PossibleValue::new("position").help("the first with the first, the second with the second");
+    one_of([(content, LayerMatch::Content), (position, LayerMatch::Position)])
 }
 
-pub(super) fn parse_level(text: &str) -> std::result::Result<Level, String> {
-    let names: Vec<&str> = Level::ALL.iter().map(|level| level.name()).collect();
-    Level::by_name(text).ok_or_else(|| format!("no level of that name (known: {})", names.join(", ")))
+pub(super) fn level_parser() -> impl TypedValueParser<Value = Level> {
+    one_of(Level::ALL.map(|level| (PossibleValue::new(level.name()), level)))
 }
 
-fn parse_format(text: &str) -> std::result::Result<&'static DiffFormat, String> {
-    let names: Vec<&str> = DIFF_FORMATS.iter().map(|format| format.name).collect();
-    let format = DIFF_FORMATS.iter().find(|format| format.name == text);
-    format.ok_or_else(|| format!("no format of that name (known: {})", names.join(", ")))
+fn format_parser() -> impl TypedValueParser<Value = &'static DiffFormat> {
+    one_of(DIFF_FORMATS.iter().map(|format| (PossibleValue::new(format.name).help(format.about), format)))
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {

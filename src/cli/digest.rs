@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, TypedValueParser};
+
 use super::{
-    args::{Global, Reading},
+    args::{Global, Reading, one_of},
     exit::Outcome,
     output,
     progress::Progress,
@@ -33,16 +35,14 @@ pub(super) struct Args {
     #[arg(value_name = "FILE|REGISTRY/NAME:TAG")]
     file: PathBuf,
     /// Which rung of the identity ladder
-    #[arg(long, value_name = "RUNG", value_parser = parse_rung)]
+    #[arg(long, value_name = "RUNG", value_parser = rung_parser())]
     rung: Option<Rung>,
     #[command(flatten)]
     reading: Reading,
 }
 
-fn parse_rung(text: &str) -> std::result::Result<Rung, String> {
-    let names: Vec<&str> = Rung::ALL.iter().map(|rung| rung.name()).collect();
-    let known = || format!("no rung of that name (known: {})", names.join(", "));
-    Rung::ALL.into_iter().find(|rung| rung.name() == text).ok_or_else(known)
+fn rung_parser() -> impl TypedValueParser<Value = Rung> {
+    one_of(Rung::ALL.map(|rung| (PossibleValue::new(rung.name()), rung)))
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {

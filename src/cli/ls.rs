@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, TypedValueParser};
+
 use super::{
-    args::{Global, Reading},
+    args::{Global, Reading, one_of},
     exit::Outcome,
     output,
     progress::Progress,
@@ -15,9 +17,9 @@ use crate::{
     inspect::{Also, Inspected, inspect},
     measure::Workers,
     report::{ListFormat, Listing},
+    stack,
     verify::Options,
 };
-    stack,
 
 /// List the files of an image's layers, or of the file system they make together.
 #[derive(clap::Args, Debug)]
@@ -42,7 +44,7 @@ pub(super) struct Args {
     #[arg(long)]
     digest: bool,
     /// Format of the listing
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = parse_format)]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = format_parser())]
     format: ListFormat,
     #[command(flatten)]
     reading: Reading,
@@ -53,9 +55,11 @@ fn parse_glob(text: &str) -> std::result::Result<globset::Glob, String> {
     globset::GlobBuilder::new(path).literal_separator(true).build().map_err(|e| e.to_string())
 }
 
-fn parse_format(name: &str) -> std::result::Result<ListFormat, String> {
-    let names: Vec<&str> = ListFormat::ALL.iter().map(|(_, name, _)| *name).collect();
-    ListFormat::by_name(name).ok_or_else(|| format!("no format of that name (known: {})", names.join(", ")))
+fn format_parser() -> impl TypedValueParser<Value = ListFormat> {
+    let row = |(format, name, about): &(ListFormat, &'static str, &'static str)| {
+        (PossibleValue::new(*name).help(*about), *format)
+    };
+    one_of(ListFormat::ALL.iter().map(row))
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {

@@ -6,14 +6,15 @@ use super::{
     args::Global,
     build::runtime_parser,
     built::{self, Built},
-    diff::parse_level,
     exit::Outcome,
     output, stop,
 };
 use crate::{
     build::{BuildRecord, BuildRequest, Builder, RecordOnly},
     error::{Error, Result},
+    escape::escape,
     location::Location,
+    rules::Level,
 };
 
 /// Build again what a build record says, and compare the digest.
@@ -56,7 +57,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     if recorded.digest.is_none() {
         return Err(Error::usage("the record has no digest to compare with").at(at));
     }
-    let level = recorded.normalize.as_deref().map(parse_level).transpose().map_err(Error::usage)?;
+    let level = recorded.normalize.as_deref().map(level).transpose().map_err(|e| e.at(at))?;
     let request = BuildRequest::resolve(&args.flags(&recorded)?, &RecordOnly)?;
     built::announce(&request, global);
     if args.dry {
@@ -73,6 +74,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let differences = recorded.differences(&now);
     output::stdout(|out| built::write_differences(&differences, out))?;
     Ok(Outcome::Bad)
+}
+
+fn level(name: &str) -> Result<Level> {
+    let shown = escape(name.as_bytes());
+    Level::by_name(name).ok_or_else(|| Error::usage(format!("no level of normalize: {shown}")))
 }
 
 impl Args {

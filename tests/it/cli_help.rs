@@ -75,6 +75,16 @@ fn bash_completes_the_arguments_of_every_command() {
     };
     assert_eq!(complete(&["ver"]), "verify\n");
     assert_eq!(complete(&["verify", "--fail"]), "--fail-fast\n");
+    for (option, values) in [
+        (["ls", "--format"], "text tar-v raw mtree json ndjson"),
+        (["diff", "--format"], "text json html"),
+        (["diff", "--level"], "archive clamp canonical sorted"),
+        (["diff", "--layer-match"], "content position"),
+        (["digest", "--rung"], "archive index manifest config layer diff-id chain-id"),
+        (["build", "--normalize"], "archive clamp canonical sorted"),
+    ] {
+        assert_eq!(complete(&[option[0], option[1], ""]), format!("{values}\n"), "{option:?}");
+    }
     for command in commands() {
         assert_eq!(complete(&[&command, "--hel"]), "--help\n", "{command}");
     }
