@@ -48,7 +48,7 @@ pub(super) enum ProgressChoice {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Output and resources")]
 pub(super) struct Global {
-    /// Say less: errors only
+    /// Say less: only what is wrong
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Say more: notes too

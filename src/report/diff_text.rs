@@ -472,7 +472,7 @@ fn place(image: &ImageDiffRecord) -> Option<String> {
     Some(format!("{platform}{place}; {agree}"))
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     Style, Table,
+    diff_text::count,
     form::Stream,
     wire::{Finding, Header, ImageRecord, Input, LayerRecord, Outcome, Summary},
 };
@@ -46,8 +47,11 @@ impl Paint {
     }
 }
 
-/// `PASS name`, then why not or what is odd.
+/// `PASS name`, then why not or what is odd. Who wants less wants only what is wrong.
 fn verdict(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    if style.verbosity < 0 && input.outcome == Outcome::Pass {
+        return Ok(());
+    }
     let word = match input.outcome {
         Outcome::Pass => paint.with("32", "PASS"),
         Outcome::Fail => paint.with("1;31", "FAIL"),
@@ -81,11 +85,32 @@ fn findings(
     Ok(())
 }
 
-/// Ladder, layers, totals and findings of one input.
+/// Ladder, layers, totals and findings of one input; of these only what is wrong for who wants less.
 fn analysis(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     if let Some(error) = &input.error {
         return writeln!(out, "{}: {error}", input.name);
     }
+    if style.verbosity >= 0 {
+        archive(input, style, paint, out)?;
+        writeln!(out)?;
+    } else if input.outcome == Outcome::Pass {
+        return Ok(());
+    }
+    let counted = |grade: Grade| count(input.count(grade), grade.name(), &format!("{}s", grade.name()));
+    let [errors, warnings, notes] = [Grade::Error, Grade::Warning, Grade::Note].map(counted);
+    let skipped = input.checks.iter().filter(|check| check.status == "skipped").count();
+    let checks = count(input.checks.len() - skipped, "check", "checks");
+    let word =
+        if input.outcome == Outcome::Pass { paint.with("32", "PASS") } else { paint.with("1;31", "FAIL") };
+    writeln!(out, "{word}  {checks}: {errors}, {warnings}, {notes}; {skipped} skipped")?;
+    // Who looks at one image wants to know more of it.
+    let more = i8::from(style.verbosity >= 0);
+    let style = Style { verbosity: style.verbosity.saturating_add(more), ..*style };
+    findings(&input.findings, &style, paint, "  ", out)
+}
+
+/// The archive and its images.
+fn archive(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let outer = if input.outer == "plain" { String::new() } else { format!(", {} as a whole", input.outer) };
     writeln!(out, "{}  {}{outer}", paint.with("1", "Archive"), input.layout)?;
     rung(out, "archive", input.archive_digest)?;
@@ -94,19 +119,7 @@ fn analysis(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> 
         writeln!(out)?;
         self::image(i + 1, image, style, paint, out)?;
     }
-    writeln!(out)?;
-    let (errors, warnings, notes) =
-        (input.count(Grade::Error), input.count(Grade::Warning), input.count(Grade::Note));
-    let skipped = input.checks.iter().filter(|check| check.status == "skipped").count();
-    let ran = input.checks.len() - skipped;
-    let word =
-        if input.outcome == Outcome::Pass { paint.with("32", "PASS") } else { paint.with("1;31", "FAIL") };
-    writeln!(
-        out,
-        "{word}  {ran} checks: {errors} errors, {warnings} warnings, {notes} notes; {skipped} skipped"
-    )?;
-    let style = Style { verbosity: style.verbosity.saturating_add(1), ..*style };
-    findings(&input.findings, &style, paint, "  ", out)
+    Ok(())
 }
 
 fn rung(out: &mut dyn Write, name: &str, digest: Option<Digest>) -> io::Result<()> {
@@ -147,10 +160,11 @@ fn image(
     let unpacked: u64 = image.layers.iter().filter_map(|layer| layer.unpacked).sum();
     let entries: u64 =
         image.layers.iter().filter_map(|layer| layer.counts).map(|counts| counts.entries).sum();
+    let entry = if entries == 1 { "entry" } else { "entries" };
     writeln!(
         out,
-        "  {} layers, {} stored, {} unpacked, {entries} entries",
-        image.layers.len(),
+        "  {}, {} stored, {} unpacked, {entries} {entry}",
+        count(image.layers.len(), "layer", "layers"),
         bytes(packed),
         bytes(unpacked)
     )

@@ -74,3 +74,27 @@ fn names_are_bytes() {
         assert_eq!(ran.json()["inputs"][0]["name"], "\\xff", "{command}");
     }
 }
+
+#[test]
+fn who_wants_less_gets_what_is_wrong() {
+    let (good, bad) = (ImageBuilder::good().build().file(), bad().build().file());
+    let [good, bad] = [&good, &bad].map(|file| file.path().to_str().unwrap());
+    let ran = run(["verify", "-q", good, bad, "/nowhere"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(!ran.stdout.contains("PASS") && !ran.stdout.contains("inputs:"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with(&format!("FAIL {bad}\n")), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("error[blob.digest]") && ran.stdout.contains("ERROR /nowhere"),
+        "{}",
+        ran.stdout
+    );
+    // What the Python script prints stays.
+    let [loud, quiet] = ["-v", "-q"].map(|flag| run(["analyze", flag, good]));
+    assert_eq!(quiet.code, Some(0));
+    assert!(quiet.stdout.contains("Image digest: ") && !quiet.stdout.contains("PASS"), "{}", quiet.stdout);
+    assert!(loud.stdout.starts_with(&quiet.stdout) && loud.stdout.contains("PASS"), "{}", loud.stdout);
+    let ran = run(["analyze", "-q", bad]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("FAIL  ") && ran.stdout.contains("error[blob.digest]"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("note["), "{}", ran.stdout);
+}
