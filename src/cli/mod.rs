@@ -41,6 +41,7 @@ Examples:
   repro-build ls --merged image.tar
 
 For your shell:
+  mkdir -p ~/.local/share/bash-completion/completions ~/.config/fish/completions
   repro-build completions bash > ~/.local/share/bash-completion/completions/repro-build
   repro-build completions zsh > \"${fpath[1]}/_repro-build\"
   repro-build completions fish > ~/.config/fish/completions/repro-build.fish
