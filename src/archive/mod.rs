@@ -3,6 +3,7 @@
 //! Knows files, mappings, outer compression and member names. Must not know what an image is: no JSON, no digests.
 
 mod audit;
+mod destination;
 mod fault;
 mod index;
 mod map;
@@ -11,6 +12,7 @@ mod path;
 mod source;
 mod write;
 
+pub use destination::Destination;
 pub use fault::{Fault, FaultKind};
 pub use index::{Entry, EntryId, EntryIndex, EntryKind, Found};
 pub use map::report_truncated_mappings;

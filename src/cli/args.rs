@@ -7,6 +7,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 
+use super::output;
 use crate::{
     archive::{OpenOptions, Source},
     digest::Digest,
@@ -16,7 +17,7 @@ use crate::{
     inspect::Request,
     limits::Limits,
     policy::Policy,
-    report::{FORMATS, Format},
+    report::{FORMATS, Format, Output},
     verify::{Options, Setting},
 };
 
@@ -268,6 +269,16 @@ impl Verifying {
     pub(super) fn check(&self) -> Result<()> {
         self.judging.options(Vec::new(), None)?;
         self.judging.policy(Path::new("-")).map(drop)
+    }
+
+    /// Everything the report is to be written to, none of which may be one of the `inputs` or the policy.
+    pub(super) fn outputs<'p>(
+        &'p self,
+        inputs: impl IntoIterator<Item = &'p Path>,
+        global: &Global,
+    ) -> Result<Vec<Output<'static>>> {
+        let policy = self.judging.policy.as_deref();
+        output::outputs(&self.reporting, inputs.into_iter().chain(policy), global)
     }
 
     /// Opens an input, and says what it is to be held to: what the arguments say, on top of its policy.

@@ -49,8 +49,8 @@ pub(super) struct Task {
 }
 
 impl Inputs {
-    /// The inputs of this run, and the header of its report.
-    pub(super) fn tasks(&self, command: &'static str, reading: &Reading) -> Result<(Vec<Task>, Header)> {
+    /// All inputs, of which this run may take a part.
+    pub(super) fn find(&self, reading: &Reading) -> Result<Vec<Task>> {
         let mut found = Vec::new();
         for path in self.paths()? {
             if path.is_dir() && !is_layout(&path) {
@@ -65,9 +65,17 @@ impl Inputs {
         if found.is_empty() {
             return Err(Error::usage("nothing to verify: no image found"));
         }
-        let list = shard::list_digest(found.iter().map(|(path, _)| path.as_os_str().as_encoded_bytes()));
-        let mut tasks: Vec<Task> =
-            (1..).zip(found).map(|(position, (path, sum))| Task { position, path, sum }).collect();
+        Ok((1..).zip(found).map(|(position, (path, sum))| Task { position, path, sum }).collect())
+    }
+
+    /// The files that say which inputs there are.
+    pub(super) fn lists(&self) -> impl Iterator<Item = &Path> {
+        self.from_file.iter().chain(&self.checksums).map(PathBuf::as_path)
+    }
+
+    /// The inputs of this run out of all, and the header of its report.
+    pub(super) fn share(&self, command: &'static str, mut tasks: Vec<Task>) -> Result<(Vec<Task>, Header)> {
+        let list = shard::list_digest(tasks.iter().map(|task| task.path.as_os_str().as_encoded_bytes()));
         let shard = self.shard()?;
         if let Some(shard) = shard {
             tasks.retain(|task| shard.takes(task.path.as_os_str().as_encoded_bytes()));

@@ -62,8 +62,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let platform = reading.platform();
     let expect =
         args.expect.iter().map(|expected| expected.resolve(None, platform)).collect::<Result<Vec<_>>>()?;
-    let outputs = output::outputs(reporting, global)?;
-    let (tasks, header) = args.inputs.tasks("verify", reading)?;
+    let found = args.inputs.find(reading)?;
+    let named = found.iter().map(|task| task.path.as_path()).chain(args.inputs.lists());
+    let outputs = args.verifying.outputs(named, global)?;
+    let (tasks, header) = args.inputs.share("verify", found)?;
     let archive_digests = args.archive_digests || reporting.archive_digest();
     let header = wire::Header { archive_digests, ..header };
     let (workers, progress) =

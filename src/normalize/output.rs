@@ -13,7 +13,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::{Options, Outcome, normalize};
 use crate::{
-    archive::{OpenOptions, Source},
+    archive::{Destination, OpenOptions, Source},
     error::{Error, ErrorKind, Result},
     inspect,
     location::Location,
@@ -45,7 +45,8 @@ pub fn to_file(
         move |error| Error::io(at, what, error)
     };
     let file = place::file(path)?;
-    if inputs.iter().any(|input| is_same(input, &file)) {
+    let output = Destination::of(&file);
+    if inputs.iter().any(|input| Destination::of(input).takes(&output)) {
         let message = "the output is the input; give another name";
         return Err(Error::new(ErrorKind::Refused, message).at(at));
     }
@@ -88,31 +89,6 @@ fn verify(
         return Ok(());
     }
     Err(Error::new(ErrorKind::Refused, format!("the output does not verify, so it was not kept: {first}")))
-}
-
-/// Whether two paths lead to one file.
-fn is_same(a: &Path, b: &Path) -> bool {
-    match (fs::canonicalize(a), fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b || is_same_file(&a, &b) || b.starts_with(&a),
-        // An output that is not there yet may still be inside an input folder.
-        (Ok(a), Err(_)) => {
-            let folder = b.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            a.is_dir() && fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with(&a))
-        }
-        _ => false,
-    }
-}
-
-#[cfg(unix)]
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let id = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
-    id(a).is_some_and(|a| id(b) == Some(a))
-}
-
-#[cfg(not(unix))]
-fn is_same_file(_: &Path, _: &Path) -> bool {
-    false
 }
 
 /// Where an output is to stand.

@@ -18,6 +18,57 @@ fn run_in(folder: &Path, args: &[&str], stdin: Option<&str>) -> Ran {
 }
 
 #[test]
+fn no_report_overwrites_what_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let image = ImageBuilder::good().tar();
+    fs::write(at("x.tar"), &image).unwrap();
+    fs::write(at("list"), "x.tar\n").unwrap();
+    fs::write(at("policy"), "[layers]\nmax_count = 9\n").unwrap();
+    fs::hard_link(at("x.tar"), at("hard")).unwrap();
+    std::os::unix::fs::symlink("x.tar", at("soft")).unwrap();
+    fs::rename(ImageBuilder::good().layout(Layout::Oci).build().folder().path(), at("layout")).unwrap();
+    fs::create_dir(at("archive")).unwrap();
+    fs::write(at("archive/y.tar"), &image).unwrap();
+    let ndjson = run_in(folder.path(), &["verify", "--format", "ndjson", "x.tar"], None).stdout;
+    fs::write(at("r.ndjson"), &ndjson).unwrap();
+    for args in [
+        &["verify", "--report", "json=x.tar", "x.tar"][..],
+        &["verify", "--report", "json=x.tar", "--shard", "1/99", "x.tar"],
+        &["verify", "--report", "json=archive/../x.tar", "archive", "x.tar"],
+        &["verify", "--report", "json=hard", "x.tar"],
+        &["verify", "--report", "json=soft", "x.tar"],
+        &["verify", "--report", "json=x.tar", "soft"],
+        &["verify", "--report", "json=archive/y.tar", "archive"],
+        &["verify", "--report", "json=layout/index.json", "layout"],
+        &["verify", "--report", "json=layout/report.json", "layout"],
+        &["verify", "--report", "json=list", "--from-file", "list"],
+        &["verify", "--report", "json=policy", "--policy", "policy", "x.tar"],
+        &["verify", "--report", "json=new", "--report", "sarif=x.tar", "x.tar"],
+        &["verify", "--report", "json=x.tar", "-"],
+        &["analyze", "--attestation", "x.tar", "x.tar"],
+        &["merge", "--report", "junit=r.ndjson", "r.ndjson"],
+        &["verify", "--report", "json=new", "--report", "sarif=./new", "x.tar"],
+        &["verify", "--report", "json=new", "--attestation", "archive/../new", "x.tar"],
+    ] {
+        let ran = run_in(folder.path(), args, Some("x.tar"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert!(ran.stderr.contains("overwrite an input") || ran.stderr.contains("two reports"), "{args:?}");
+        assert!(!at("new").exists() && !at("layout/report.json").exists(), "{args:?}");
+    }
+    for name in ["x.tar", "archive/y.tar"] {
+        assert!(fs::read(at(name)).unwrap() == image, "{name}");
+    }
+    assert_eq!(fs::read_to_string(at("r.ndjson")).unwrap(), ndjson);
+    assert_eq!(fs::read_to_string(at("list")).unwrap(), "x.tar\n");
+    // Beside the inputs there is room, and an earlier report may be written anew.
+    for _ in 0..2 {
+        let ran = run_in(folder.path(), &["verify", "--report", "json=archive/r.json", "archive"], None);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_closed_pipe_ends_no_report_that_goes_to_a_file() {
     let (folder, image) = (tempfile::tempdir().unwrap(), bad().build().file());
     for (args, code) in [
