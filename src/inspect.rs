@@ -11,6 +11,7 @@ use crate::{
     limits::Limits,
     measure::{self, Facts, Workers},
     observe::Observer,
+    tar::End,
     verify::{self, Case, Verdict},
 };
 
@@ -103,6 +104,32 @@ pub fn with_graph<T>(source: &Source, limits: &Limits, then: impl FnOnce(&ImageG
         return Err(Error::new(ErrorKind::NotAnImage, why_no_image(&graph)).at(source.location()));
     }
     Ok(then(&graph))
+}
+
+/// What a source turns out to hold when it is looked for images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// An image, whole or not.
+    Image,
+    /// A tar archive that was read to its end and has nothing of an image in it.
+    OtherTar,
+    /// A tar archive that breaks off before anything of an image was seen.
+    DamagedTar,
+    /// No tar archive, as far as can be read.
+    NoTar,
+}
+
+/// What `source` holds, by its documents alone.
+pub fn content(source: &Source, limits: &Limits) -> Content {
+    let index = EntryIndex::of_source(source, limits);
+    let graph = image::resolve(&index, source.location(), limits);
+    let ended = index.outcome.is_some_and(|outcome| matches!(outcome.end, End::Marker | End::HalfMarker));
+    match (is_no_image(&graph), index.entries.is_empty()) {
+        (false, _) => Content::Image,
+        (true, true) => Content::NoTar,
+        (true, false) if ended && source.outer_fault().is_none() => Content::OtherTar,
+        (true, false) => Content::DamagedTar,
+    }
 }
 
 /// Neither document is there, nor anything else of a layout.

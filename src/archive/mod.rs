@@ -16,7 +16,7 @@ pub use destination::Destination;
 pub use fault::{Fault, FaultKind};
 pub use index::{Entry, EntryId, EntryIndex, EntryKind, Found};
 pub use map::report_truncated_mappings;
-pub use source::{OpenOptions, Source};
+pub use source::{OpenOptions, Source, is_layout};
 pub use write::{ArchiveWriter, is_canonical};
 
 pub(crate) use outer::{Decoded as Spooled, Spool};

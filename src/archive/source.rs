@@ -170,7 +170,8 @@ impl Source {
             files.push(open_file(&path.join(&relative), inside, &at, options)?);
         }
         if files.is_empty() {
-            let message = "the directory is no image layout (no index.json, no manifest.json)";
+            let message =
+                "the directory is no image layout (no index.json, no manifest.json, no oci-layout, no blobs)";
             return Err(Error::new(ErrorKind::NotAnImage, message).at(at.clone()));
         }
         Ok(Source { name, files, directory: true, outer: Compression::Plain, outer_fault: None })
@@ -271,12 +272,19 @@ fn open_file(path: &Path, inside: Vec<u8>, at: &Location, options: &OpenOptions)
     Ok(SourceFile { path: inside, bytes, stamp: Some((path.to_owned(), Stamp::of(&meta))) })
 }
 
+/// Whether a folder is an image layout, or what is left of one: it has one of a layout's documents, or its blobs.
+pub fn is_layout(folder: &Path) -> bool {
+    ["index.json", "manifest.json", "oci-layout"].iter().any(|name| folder.join(name).is_file())
+        || folder.join("blobs/sha256").is_dir()
+}
+
 /// The regular files of a layout directory, sorted: its top, `blobs/ALGORITHM/` and docker-archive's layer folders.
 /// Symbolic links count only where they lead to a regular file inside the directory.
 fn layout_files(root: &Path) -> io::Result<Vec<PathBuf>> {
     const DEEPEST: usize = 3;
-    if !["index.json", "manifest.json"].iter().any(|name| root.join(name).is_file()) {
-        return Ok(Vec::new());
+    if !is_layout(root) {
+        // A folder that cannot be listed is not known to be anything.
+        return fs::read_dir(root).map(|_| Vec::new());
     }
     let inside = root.canonicalize()?;
     let mut files = Vec::new();

@@ -2,27 +2,32 @@
 
 use std::{
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
-use super::args::Reading;
+use super::{
+    args::{Global, Reading},
+    output,
+};
 use crate::{
+    archive::is_layout,
     digest::{Algorithm, Digest},
-    error::{Error, Result},
-    inspect::with_graph,
+    error::{Error, ErrorKind, Result},
+    inspect::{Content, content},
     location::Location,
     report::wire::Header,
     shard::{self, Shard},
-    verify::Options,
 };
 
 /// Arguments that name inputs.
 #[derive(clap::Args, Debug)]
 pub(super) struct Inputs {
-    /// Image tarballs, layout directories, folders to search for images, or - for standard input
+    /// Image tarballs, layout directories, folders to search for images, or - for standard input. Of a folder, what is
+    /// whole and no image is passed over; what is damaged, or has an archive's name and is none, is not
     #[arg(value_name = "FILE", required_unless_present_any = ["from_file", "checksums"])]
     files: Vec<PathBuf>,
-    /// Read more names from a file, one a line or separated by NUL
+    /// Read more names from a file, or - for standard input, one a line or separated by NUL
     #[arg(long, value_name = "LIST")]
     from_file: Option<PathBuf>,
     /// Compare the archives themselves with a file of sha256sum's format, then verify them
@@ -50,15 +55,17 @@ pub(super) struct Task {
 
 impl Inputs {
     /// All inputs, of which this run may take a part.
-    pub(super) fn find(&self, reading: &Reading) -> Result<Vec<Task>> {
-        let mut found = Vec::new();
+    pub(super) fn find(&self, reading: &Reading, global: &Global) -> Result<Vec<Task>> {
+        let mut search = Search { reading, found: Vec::new(), passed_over: Vec::new() };
         for path in self.paths()? {
             if path.is_dir() && !is_layout(&path) {
-                found.extend(search(&path, reading)?.into_iter().map(|path| (path, None)));
+                search.folder(path);
             } else {
-                found.push((path, None));
+                search.found.push(path);
             }
         }
+        search.tell(global);
+        let mut found: Vec<_> = search.found.into_iter().map(|path| (path, None)).collect();
         if let Some(sums) = &self.checksums {
             found.extend(checksums(sums)?);
         }
@@ -105,8 +112,14 @@ impl Inputs {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path)
-        .map_err(|e| Error::io(Location::new(path.as_os_str().as_encoded_bytes()), "cannot read", e))
+    let read = match path {
+        path if path == Path::new("-") => {
+            let mut text = Vec::new();
+            io::stdin().lock().read_to_end(&mut text).map(|_| text)
+        }
+        path => fs::read(path),
+    };
+    read.map_err(|e| Error::io(Location::new(path.as_os_str().as_encoded_bytes()), "cannot read", e))
 }
 
 #[cfg(unix)]
@@ -166,32 +179,70 @@ fn name_of(name: &[u8], escaped: bool) -> PathBuf {
     path_of(&raw)
 }
 
-fn is_layout(path: &Path) -> bool {
-    ["index.json", "manifest.json"].iter().any(|name| path.join(name).is_file())
+/// A search for images in folders.
+struct Search<'r> {
+    reading: &'r Reading,
+    found: Vec<PathBuf>,
+    /// What is whole and no image.
+    passed_over: Vec<PathBuf>,
 }
 
-/// Every image below a folder, by content, sorted by name.
-fn search(folder: &Path, reading: &Reading) -> Result<Vec<PathBuf>> {
-    let at = || Location::new(folder.as_os_str().as_encoded_bytes());
-    let mut found = Vec::new();
-    let mut entries = fs::read_dir(folder)
-        .and_then(|entries| {
-            entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
-        })
-        .map_err(|e| Error::io(at(), "cannot list", e))?;
-    entries.sort();
-    for path in entries {
-        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
-        if meta.is_dir() && !is_layout(&path) {
-            found.extend(search(&path, reading)?);
-        } else if meta.is_dir() || meta.is_file() && is_image(&path, reading) {
-            found.push(path);
+impl Search<'_> {
+    /// Takes everything below a folder that is an image or ought to be one, sorted by name. A folder that cannot be listed
+    /// may hold one. Links to folders are not followed: they may lead back.
+    fn folder(&mut self, folder: PathBuf) {
+        let entries = fs::read_dir(&folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
+        let Ok(mut entries) = entries else { return self.found.push(folder) };
+        entries.sort();
+        for path in entries {
+            if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir()) {
+                if is_layout(&path) { self.found.push(path) } else { self.folder(path) }
+            } else if self.takes(&path) {
+                self.found.push(path);
+            } else {
+                self.passed_over.push(path);
+            }
         }
     }
-    Ok(found)
+
+    /// Whether a file is an image, or may have been one: what cannot be read, what is a damaged tar, and what only its name
+    /// says to be an archive. None of them may vanish from the report.
+    fn takes(&self, path: &Path) -> bool {
+        match self.reading.open(path).map(|source| content(&source, &self.reading.limits())) {
+            Ok(Content::Image | Content::DamagedTar) => true,
+            Ok(Content::OtherTar) => false,
+            Ok(Content::NoTar) => is_named_as_archive(path),
+            Err(error) if error.kind == ErrorKind::NotAnImage || leads_nowhere(&error) => {
+                is_named_as_archive(path)
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// Says on standard error what is in no report.
+    fn tell(&self, global: &Global) {
+        let count = self.passed_over.len();
+        if count == 0 || global.verbosity() < 0 {
+            return;
+        }
+        let (files, images) = if count == 1 { ("file", "no image") } else { ("files", "no images") };
+        output::complain(&format!("{count} {files} passed over: {images}"));
+        if global.verbosity() > 0 {
+            self.passed_over.iter().for_each(|path| output::complain(&format!("  {}", output::shown(path))));
+        }
+    }
 }
 
-fn is_image(path: &Path, reading: &Reading) -> bool {
-    let request = reading.request(Options::default());
-    reading.open(path).is_ok_and(|source| with_graph(&source, &request.limits, |_| ()).is_ok())
+fn leads_nowhere(error: &Error) -> bool {
+    error.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+}
+
+/// Whether a file has a name that only tar archives have, compressed or not.
+fn is_named_as_archive(path: &Path) -> bool {
+    const COMPRESSED: [&[u8]; 4] = [b".gz", b".zst", b".xz", b".bz2"];
+    const ARCHIVES: [&[u8]; 6] = [b".tar", b".oci", b".tgz", b".tzst", b".txz", b".tbz2"];
+    let name = path.as_os_str().as_encoded_bytes().to_ascii_lowercase();
+    let inner = COMPRESSED.iter().find_map(|end| name.strip_suffix(*end)).unwrap_or(&name);
+    ARCHIVES.iter().any(|end| inner.ends_with(end))
 }

@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let platform = reading.platform();
     let expect =
         args.expect.iter().map(|expected| expected.resolve(None, platform)).collect::<Result<Vec<_>>>()?;
-    let found = args.inputs.find(reading)?;
+    let found = args.inputs.find(reading, global)?;
     let named = found.iter().map(|task| task.path.as_path()).chain(args.inputs.lists());
     let outputs = args.verifying.outputs(named, global)?;
     let (tasks, header) = args.inputs.share("verify", found)?;
