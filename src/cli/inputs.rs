@@ -23,8 +23,10 @@ use crate::{
 /// Arguments that name inputs.
 #[derive(clap::Args, Debug)]
 pub(super) struct Inputs {
-    /// Image tarballs, layout directories, folders to search for images, or - for standard input. Of a folder, what is
-    /// whole and no image is passed over; what is damaged, or has an archive's name and is none, is not
+    /// Image tarballs, layout directories, folders to search for images, or - for standard input
+    ///
+    /// In a folder, what is whole and no image is passed over; what is damaged, or named like an archive and is none, is
+    /// reported.
     #[arg(value_name = "FILE", required_unless_present_any = ["from_file", "checksums"])]
     files: Vec<PathBuf>,
     /// Read more names from a file, or - for standard input, one a line or separated by NUL
