@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Base {
     /// What it was given as; empty without one.
-    name: String,
+    name: Vec<u8>,
     digests: HashSet<Digest>,
     histories: Vec<(Vec<DiffId>, usize)>,
 }
@@ -57,7 +57,7 @@ impl Base {
             })
         };
         let digests = list.split(',').map(parse).collect::<Result<_>>()?;
-        Ok(Base { name: list.to_owned(), digests, histories: Vec::new() })
+        Ok(Base { name: list.as_bytes().to_owned(), digests, histories: Vec::new() })
     }
 
     /// Refuses a base image of which nothing was `found`: it would be rewritten with the rest, without a word.
@@ -66,7 +66,7 @@ impl Base {
             return Ok(());
         }
         let message = "no layer of the image is one of this base image's";
-        Err(Error::new(ErrorKind::Refused, message).at(Location::new(self.name.as_bytes())))
+        Err(Error::new(ErrorKind::Refused, message).at(Location::new(self.name.clone())))
     }
 
     /// Whether a layer is a base image's.
