@@ -4,7 +4,7 @@
 
 use crate::{
     digest::{Algorithm, ChainId, DiffId, Digest},
-    image::{DocId, Image, ImageGraph},
+    image::{DocId, Image, ImageGraph, Layer},
     measure::Facts,
 };
 
@@ -88,18 +88,23 @@ impl Ladder {
 
 /// The ladder of an image.
 pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
-    let document = |id: DocId, algorithm: Algorithm| {
-        let measured = facts.blobs.get(&graph.document(id).blob).and_then(|blob| blob.digest(algorithm));
+    // In the algorithm by which it is known; nobody names `index.json`.
+    let document = |id: DocId| {
+        let blob = graph.document(id).blob;
+        let claim = graph.blob(blob).claims.first();
+        let algorithm = claim.map_or(Algorithm::Sha256, |claim| claim.digest.algorithm());
+        let measured = facts.blobs.get(&blob).and_then(|blob| blob.digest(algorithm));
         measured.unwrap_or_else(|| Digest::of(algorithm, graph.raw(id)))
     };
-    let diff_ids: Vec<Option<DiffId>> = image
-        .layers
-        .iter()
-        .map(|layer| {
-            let content = facts.blobs.get(&layer.blob?)?.layer.as_deref()?;
-            content.diff_ids.first().copied().filter(|_| !content.is_opaque(layer.media))
-        })
-        .collect();
+    // Another configuration may name the same layers by another algorithm.
+    let named = graph.config(image).map(|config| config.diff_ids.as_slice()).unwrap_or_default();
+    let diff_id = |(i, layer): (usize, &Layer)| {
+        let content = facts.blobs.get(&layer.blob?)?.layer.as_deref();
+        let facts = content.filter(|content| !content.is_opaque(layer.media))?;
+        let named = named.get(i).copied().flatten();
+        facts.diff_id(named.map_or(Algorithm::Sha256, |id| id.0.algorithm()))
+    };
+    let diff_ids: Vec<Option<DiffId>> = image.layers.iter().enumerate().map(diff_id).collect();
     let stack: Option<Vec<DiffId>> = diff_ids.iter().copied().collect();
     let layers = image.layers.iter().map(|layer| {
         let blob = facts.blobs.get(&layer.blob?)?;
@@ -108,12 +113,11 @@ pub fn ladder(graph: &ImageGraph<'_>, facts: &Facts, image: &Image) -> Ladder {
             None => blob.digests.first().copied(),
         }
     });
-    let algorithm = image.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
     Ladder {
         archive: facts.archive,
-        index: image.index.map(|id| document(id, Algorithm::Sha256)),
-        manifest: image.manifest.map(|id| document(id, algorithm)),
-        config: image.config.map(|id| document(id, Algorithm::Sha256)),
+        index: image.index.map(document),
+        manifest: image.manifest.map(document),
+        config: image.config.map(document),
         layers: layers.collect(),
         chain_id: stack.and_then(|stack| ChainId::chain(&stack).pop()),
         diff_ids,

@@ -94,13 +94,24 @@ fn file(resolver: &mut Resolver<'_>, path: &str, role: Role, at: &Location) -> O
     target.blob()
 }
 
-/// A file named after a digest must have it: `HEX.json`, `blobs/sha256/HEX`.
+/// A file named after a digest must have it.
 fn claim_by_name(resolver: &mut Resolver<'_>, blob: Option<BlobId>, path: &str, at: &Location) {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let digest = Digest::from_hex(Algorithm::Sha256, name.strip_suffix(".json").unwrap_or(name));
-    if let (Some(blob), Ok(digest)) = (blob, digest) {
+    if let (Some(blob), Some(digest)) = (blob, digest_in_name(path)) {
         resolver.claim(blob, Claim { digest, size: None, at: at.clone() });
     }
+}
+
+/// The digest a file is named after: `HEX.json` and `HEX` (docker, podman, skopeo), `ALGORITHM:HEX`
+/// (go-containerregistry), `blobs/ALGORITHM/HEX`.
+fn digest_in_name(path: &str) -> Option<Digest> {
+    let mut parts = path.rsplit('/');
+    let name = parts.next()?;
+    if let Ok(digest) = Digest::parse(name) {
+        return Some(digest);
+    }
+    let folder = parts.next().and_then(Algorithm::by_name).filter(|_| parts.next() == Some("blobs"));
+    let hex = name.strip_suffix(".json").unwrap_or(name);
+    Digest::from_hex(folder.unwrap_or(Algorithm::Sha256), hex).ok()
 }
 
 /// Adds what `manifest.json` lists as an image of its own, unless the index lists it too.

@@ -1,6 +1,9 @@
 //! What has to be measured: only what somebody needs, each piece of content once.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
 
 use crate::{
     archive::{Entry, EntryId},
@@ -97,6 +100,8 @@ pub fn plan_only(
     let mut items = Vec::new();
     let mut layers = if needs.layers || needs.listing { layers_of(graph, images) } else { BTreeMap::new() };
     layers.retain(|blob, _| opens(*blob));
+    let of_images: HashSet<BlobId> =
+        images.iter().flat_map(|image| &image.layers).filter_map(|layer| layer.blob).collect();
     for (position, blob) in graph.blobs.iter().enumerate() {
         let id = BlobId::at(position);
         let mut algorithms: Vec<Algorithm> = if needs.digests {
@@ -104,16 +109,16 @@ pub fn plan_only(
         } else {
             Vec::new()
         };
-        // No descriptor names `index.json`, and every image's ladder has a rung for its index.
-        if graph
+        let layer = layers.get(&id).cloned();
+        let is_index = graph
             .document_of(id)
-            .is_some_and(|document| matches!(graph.document(document).node, Node::Index(_)))
-        {
+            .is_some_and(|document| matches!(graph.document(document).node, Node::Index(_)));
+        // No descriptor names `index.json` or a docker-archive's layers, which have rungs on an image's ladder.
+        if blob.claims.is_empty() && (is_index || needs.digests && of_images.contains(&id)) {
             algorithms.push(Algorithm::Sha256);
         }
         algorithms.sort();
         algorithms.dedup();
-        let layer = layers.get(&id).cloned();
         if algorithms.is_empty() && layer.is_none() {
             continue;
         }
@@ -161,8 +166,7 @@ fn layers_of(graph: &ImageGraph<'_>, images: &[&Image]) -> BTreeMap<BlobId, Vec<
 
 /// Files below `blobs/ALGORITHM/` that no descriptor names.
 fn unreferenced(graph: &ImageGraph<'_>) -> Vec<WorkItem> {
-    let referenced: std::collections::HashSet<EntryId> =
-        graph.blobs.iter().filter_map(|blob| blob.entry).collect();
+    let referenced: HashSet<EntryId> = graph.blobs.iter().filter_map(|blob| blob.entry).collect();
     graph
         .index
         .files_below("blobs")

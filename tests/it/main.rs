@@ -23,6 +23,7 @@ mod html;
 mod inputs;
 mod judge;
 mod known;
+mod ladder;
 mod layering;
 mod library;
 mod limits;
