@@ -174,7 +174,8 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
                 let document = read(resolver, blob, child.media, depth.saturating_add(1), above);
                 compare_media_types(resolver, child, document);
             }
-            Target::Absent if child.platform.is_some() => {
+            // docker save leaves platforms out of an image's index, but nothing that `index.json` itself names.
+            Target::Absent if child.platform.is_some() && depth > 0 => {
                 let platform = child.platform.as_ref().map(ToString::to_string).unwrap_or_default();
                 resolver.fault(FaultKind::PlatformAbsent, &child.at, escape(platform.as_bytes()));
             }
@@ -399,7 +400,7 @@ fn layer(descriptor: &Descriptor) -> Layer {
 }
 
 /// The names an entry of `index.json` gives: containerd's is the full reference, the spec's often only the tag.
-fn names_of(descriptor: &Descriptor) -> Vec<String> {
+pub(super) fn names_of(descriptor: &Descriptor) -> Vec<String> {
     ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
         .iter()
         .find_map(|key| descriptor.annotation(key))

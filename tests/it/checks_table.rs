@@ -353,7 +353,7 @@ fn document_cases() -> Vec<Case> {
         case("document.no-images", oci().json(Doc::Index, set("/manifests", json!([])))),
         case("document.no-complete-image", oci().missing(Doc::Manifest(0))),
         case("blob.missing", oci().missing(Doc::Layer(0, 0))),
-        case("blob.platform-absent", two().missing(Doc::Manifest(1))),
+        case("blob.platform-absent", two().nested(1).missing(Doc::Manifest(1))),
         case(
             "blob.foreign-absent",
             manifest(Box::new(set(

@@ -359,6 +359,12 @@ fn views() -> Vec<Row> {
     let listed = |edit: Box<dyn Fn(&mut Value)>| good().json(Doc::DockerManifest, edit);
     let docker =
         |edit: Box<dyn Fn(&mut Value)>| good().layout(Layout::Docker).json(Doc::DockerManifest, edit);
+    let named = |folder: &'static str, byte: &'static str| {
+        let name = format!("{folder}{}", byte.repeat(64));
+        let given = json!(name);
+        docker(Box::new(move |listed| listed[0]["Config"] = given.clone()))
+            .outer(move |outer| outer.member(Doc::Config(0)).name = name.clone().into())
+    };
     vec![
         (
             "the views list layers in another order",
@@ -428,9 +434,26 @@ fn views() -> Vec<Row> {
                 .stored(Doc::Config(0), |b| b[10] ^= 1),
         ),
         (
-            "two platforms, one manifest absent",
+            "a config that is not what it is named after, as go-containerregistry names it",
+            Refused,
+            named("sha256:", "b"),
+        ),
+        ("a config that is not what it is named after, in blobs", Refused, named("blobs/sha512/", "bb")),
+        (
+            "an index of two platforms, one manifest absent",
             Clean,
+            oci().image(other().platform("linux/arm64")).nested(1).missing(Doc::Manifest(1)),
+        ),
+        // containerd imports neither: an image that index.json names is gone.
+        (
+            "two images, one manifest absent",
+            Refused,
             oci().image(other().platform("linux/arm64")).missing(Doc::Manifest(1)),
+        ),
+        (
+            "an index of an image and its attestation, the image absent",
+            Refused,
+            oci().image(Image::attestation(0)).nested(1).missing(Doc::Manifest(0)),
         ),
         (
             "two platforms, one config absent",
