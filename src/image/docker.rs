@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{
     BlobId, Claim, DocId, FaultKind, Image, ImageKind, Layer, Node, Role, Target, oci,
     resolver::{Resolver, Value},
+    shape,
 };
 use crate::{
     digest::{Algorithm, Digest},
@@ -33,9 +34,9 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
     let at = resolver.graph.at.then(MANIFEST);
     let Target::Blob(blob) = resolver.find(MANIFEST, Role::Root, &at) else { return };
     let (id, _) = resolver.document(blob);
-    let images = resolver.with_root(id, &[], |resolver, root| {
-        let entries = resolver.items(&root);
-        entries.iter().map(|entry| image(resolver, entry)).collect::<Vec<_>>()
+    let images = resolver.with_root(id, |resolver, root| {
+        resolver.check(&root, &shape::DOCKER);
+        root.elements().iter().map(|entry| image(resolver, entry)).collect::<Vec<_>>()
     });
     let images = images.unwrap_or_default();
     let indexed = resolver.graph.images.iter().filter_map(|image| image.config).collect();
@@ -46,8 +47,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
 }
 
 fn image(resolver: &mut Resolver<'_>, entry: &Value<'_>) -> DockerImage {
-    resolver.misspelt(entry, &["Config", "RepoTags", "Layers", "Parent", "LayerSources"]);
-    let config = match resolver.text(entry, "Config") {
+    let config = match entry.text("Config") {
         Some(path) => {
             let at = entry.get("Config").map_or(entry.at.clone(), |field| field.at);
             let blob = file(resolver, &path, Role::Config, &at);
@@ -62,16 +62,18 @@ fn image(resolver: &mut Resolver<'_>, entry: &Value<'_>) -> DockerImage {
     if let Some(config) = config {
         oci::read_config(resolver, config);
     }
-    let names = resolver.elements(entry, "RepoTags");
-    let names =
-        names.iter().filter_map(|tag| resolver.typed(&tag.at, tag.node.str()).map(str::to_owned)).collect();
-    let layers = resolver.elements(entry, "Layers");
-    let layers = layers.iter().map(|value| layer(resolver, value)).collect();
+    let names = entry.list("RepoTags");
+    let names = names.iter().filter_map(|tag| tag.node.str().ok()).map(str::to_owned).collect();
+    let layers = entry.list("Layers").iter().map(|value| layer(resolver, value)).collect();
+    for source in entry.get("LayerSources").map(|sources| sources.fields()).unwrap_or_default() {
+        let descriptor = resolver.descriptor(&source, Role::Layer);
+        oci::absent_layer(resolver, &descriptor);
+    }
     DockerImage { at: entry.at.clone(), config, names, layers }
 }
 
 fn layer(resolver: &mut Resolver<'_>, value: &Value<'_>) -> Option<BlobId> {
-    let path = resolver.typed(&value.at, value.node.str())?.to_owned();
+    let path = value.node.str().ok()?.to_owned();
     // Beside an OCI layout a layer that is not here is no fault of its own: foreign layers are left out, and the
     // index says whether this one is.
     if resolver.graph.root.is_some()

@@ -19,8 +19,11 @@ mod docker;
 mod fault;
 mod graph;
 mod oci;
+mod reference;
 mod resolve;
 mod resolver;
+mod shape;
+mod time;
 
 pub use config::{Config, History};
 pub use descriptor::{Descriptor, Platform, Target};
@@ -30,3 +33,4 @@ pub use graph::{
     Blob, BlobId, Claim, DocId, Document, Image, ImageGraph, ImageKind, Layer, Manifest, Node, Role,
 };
 pub use resolve::resolve;
+pub use time::rfc3339;

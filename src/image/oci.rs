@@ -3,22 +3,20 @@
 use std::collections::HashSet;
 
 use super::{
-    BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Role,
-    Target,
+    BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Platform,
+    Role, Target,
     resolver::{Resolver, Value},
+    shape,
 };
 use crate::{
     digest::{DiffId, Digest},
     escape::escape,
+    json,
     media::Media,
 };
 
 const LAYOUT: &[u8] = b"oci-layout";
 const INDEX: &[u8] = b"index.json";
-const INDEX_KEYS: [&str; 5] = ["schemaVersion", "mediaType", "manifests", "annotations", "artifactType"];
-const MANIFEST_KEYS: [&str; 7] =
-    ["schemaVersion", "mediaType", "config", "layers", "subject", "annotations", "artifactType"];
-const CONFIG_KEYS: [&str; 7] = ["architecture", "os", "variant", "created", "config", "rootfs", "history"];
 
 /// Reads the layout from `index.json` on; nothing where there is none.
 pub(super) fn resolve(resolver: &mut Resolver<'_>) {
@@ -46,8 +44,9 @@ fn layout_version(resolver: &mut Resolver<'_>) {
         Target::Unusable => return,
     };
     let (id, _) = resolver.document(blob);
-    resolver.with_root(id, &["imageLayoutVersion"], |resolver, root| {
-        match resolver.text(&root, "imageLayoutVersion").as_deref() {
+    resolver.with_root(id, |resolver, root| {
+        resolver.check(&root, &shape::LAYOUT);
+        match root.text("imageLayoutVersion").as_deref() {
             Some("1.0.0") => {}
             Some(other) => resolver.fault(FaultKind::LayoutVersion, &root.at, escape(other.as_bytes())),
             None => resolver.fault(FaultKind::FieldMissing, &root.at, "imageLayoutVersion"),
@@ -87,7 +86,7 @@ fn read(
         }
     }
     above.push(id);
-    let node = resolver.with_root(id, &[], |resolver, root| {
+    let node = resolver.with_root(id, |resolver, root| {
         if resolver.typed(&root.at, root.node.object()).is_none() {
             return Node::Other;
         }
@@ -118,7 +117,7 @@ fn kind_read(node: &Node) -> Media {
 /// What a document is: what its media type says, or what it looks like where that says nothing. A fault where the two
 /// disagree.
 fn kind_of(resolver: &mut Resolver<'_>, root: &Value<'_>, media: Media) -> Media {
-    let own = resolver.text(root, "mediaType").map(|own| Media::of(&own));
+    let own = own_media(root.node);
     let has = |key: &str| root.node.get(key).is_some();
     let (index, manifest) = (has("manifests"), has("config") || has("layers"));
     if media != Media::Config && index && manifest {
@@ -134,12 +133,18 @@ fn kind_of(resolver: &mut Resolver<'_>, root: &Value<'_>, media: Media) -> Media
         media => Some(media),
     };
     let Some(kind) = kind else { return Media::Other };
-    let says_otherwise = matches!(own, Some(Media::Index | Media::Manifest)) && own != Some(kind);
+    let is_document = |media| matches!(media, Media::Index | Media::Manifest);
+    let says_otherwise = own.is_some_and(|own| own != kind && (is_document(own) || is_document(kind)));
     let looks_otherwise = kind != Media::Config && looks.is_some_and(|looks| looks != kind);
     if says_otherwise || looks_otherwise {
         resolver.fault(FaultKind::MediaTypeKind, &root.at, "");
     }
     kind
+}
+
+/// What a document says of itself, if anything.
+fn own_media(root: &json::Node) -> Option<Media> {
+    root.get("mediaType")?.str().ok().filter(|own| !own.is_empty()).map(Media::of)
 }
 
 fn schema_version(resolver: &mut Resolver<'_>, root: &Value<'_>) {
@@ -154,18 +159,20 @@ fn schema_version(resolver: &mut Resolver<'_>, root: &Value<'_>) {
 }
 
 fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mut Vec<DocId>) -> Node {
-    resolver.misspelt(root, &INDEX_KEYS);
+    resolver.check(root, &shape::INDEX);
     schema_version(resolver, root);
     if root.node.get("manifests").is_none() {
         resolver.fault(FaultKind::FieldMissing, &root.at, "manifests");
     }
-    let elements = resolver.elements(root, "manifests");
+    let elements = root.list("manifests");
     let children: Vec<Descriptor> =
         elements.iter().map(|value| resolver.descriptor(value, Role::Other)).collect();
+    if let Some(subject) = root.get("subject") {
+        resolver.descriptor(&subject, Role::Manifest);
+    }
     for child in &children {
         match child.target {
-            // An index may list anything; what says that it is no document is none of ours to read.
-            Target::Blob(blob) if !may_be_document(resolver, child, blob) => {}
+            Target::Blob(blob) if !is_document(resolver, child, blob) => {}
             Target::Blob(_) if depth >= resolver.limits.max_depth && child.media != Media::Manifest => {
                 let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
                 resolver.fault(FaultKind::IndexDepth, &child.at, detail);
@@ -186,21 +193,38 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
     Node::Index(children)
 }
 
-fn may_be_document(resolver: &Resolver<'_>, descriptor: &Descriptor, blob: BlobId) -> bool {
-    match descriptor.media {
-        Media::Index | Media::Manifest | Media::Config => true,
-        Media::Other if descriptor.media_type.is_empty() => true,
-        Media::Layer { .. } | Media::Other => {
-            resolver.graph.content(blob).trim_ascii_start().first() == Some(&b'{')
-        }
+/// Whether what an index lists is a manifest or an index. An index may list anything (image-index.md), so what has no type
+/// of ours is a document only if its own `mediaType` says so, or if it says nothing and has the form of one: then some
+/// reader may take it for an image.
+fn is_document(resolver: &Resolver<'_>, descriptor: &Descriptor, blob: BlobId) -> bool {
+    let typed = matches!(descriptor.media, Media::Index | Media::Manifest | Media::Config);
+    if typed || descriptor.media_type.is_empty() || resolver.graph.document_of(blob).is_some() {
+        return true;
     }
+    if !is_object(resolver, blob) {
+        return false;
+    }
+    let Some(root) = json::parse(resolver.graph.content(blob), &resolver.limits).root else { return false };
+    let has = |key| root.get(key).is_some();
+    own_media(&root)
+        .map_or(has("schemaVersion") && (has("manifests") || has("config") || has("layers")), |own| {
+            matches!(own, Media::Index | Media::Manifest)
+        })
+}
+
+/// Whether content begins as a JSON object.
+fn is_object(resolver: &Resolver<'_>, blob: BlobId) -> bool {
+    resolver.graph.content(blob).trim_ascii_start().first() == Some(&b'{')
 }
 
 fn compare_media_types(resolver: &mut Resolver<'_>, descriptor: &Descriptor, document: DocId) {
-    let own = resolver.graph.document(document).root.as_ref().and_then(|root| root.get("mediaType"));
-    let own = own.and_then(|node| node.str().ok());
-    if let Some(own) = own.filter(|own| !own.is_empty() && *own != descriptor.media_type) {
-        let detail = format!("{} and {}", escape(descriptor.media_type.as_bytes()), escape(own.as_bytes()));
+    let read = resolver.graph.document(document);
+    let own = read.root.as_ref().and_then(|root| root.get("mediaType")).and_then(|node| node.str().ok());
+    let said = descriptor.media_type.as_str();
+    if descriptor.media == Media::Other && !said.is_empty() && kind_read(&read.node) != Media::Other {
+        resolver.fault(FaultKind::UnknownMediaType, &descriptor.at, escape(said.as_bytes()));
+    } else if let Some(own) = own.filter(|own| !own.is_empty() && *own != said) {
+        let detail = format!("{} and {}", escape(said.as_bytes()), escape(own.as_bytes()));
         resolver.fault(FaultKind::MediaTypeDiffers, &descriptor.at, detail);
     }
 }
@@ -211,7 +235,7 @@ fn missing(resolver: &mut Resolver<'_>, descriptor: &Descriptor) {
 }
 
 fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
-    resolver.misspelt(root, &MANIFEST_KEYS);
+    resolver.check(root, &shape::MANIFEST);
     schema_version(resolver, root);
     // A manifest of no layers may say so by null.
     for (key, missing) in
@@ -222,7 +246,7 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
         }
     }
     let config = root.get("config").map(|value| resolver.descriptor(&value, Role::Config));
-    let elements = resolver.elements(root, "layers");
+    let elements = root.list("layers");
     let layers: Vec<Descriptor> =
         elements.iter().map(|value| resolver.descriptor(value, Role::Layer)).collect();
     if let Some(config) = &config {
@@ -241,17 +265,22 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
             Target::Blob(_) | Target::Unusable => {}
         }
     }
-    for layer in layers.iter().filter(|layer| layer.target == Target::Absent) {
-        if matches!(layer.media, Media::Layer { foreign: true, .. }) {
+    layers.iter().for_each(|layer| absent_layer(resolver, layer));
+    let subject = root.get("subject").map(|value| resolver.descriptor(&value, Role::Manifest));
+    let artifact_type = root.text("artifactType");
+    Manifest { config, layers, subject, artifact_type }
+}
+
+/// Notes a layer that is not here. Foreign ones may be left out.
+pub(super) fn absent_layer(resolver: &mut Resolver<'_>, layer: &Descriptor) {
+    match (layer.target, layer.media) {
+        (Target::Absent, Media::Layer { foreign: true, .. }) => {
             let digest = layer.digest.map(|digest| digest.to_string()).unwrap_or_default();
             resolver.fault(FaultKind::ForeignAbsent, &layer.at, digest);
-        } else {
-            missing(resolver, layer);
         }
+        (Target::Absent, _) => missing(resolver, layer),
+        _ => {}
     }
-    let subject = root.get("subject").map(|value| resolver.descriptor(&value, Role::Manifest));
-    let artifact_type = resolver.text(root, "artifactType");
-    Manifest { config, layers, subject, artifact_type }
 }
 
 /// Whether a manifest's configuration is that of an image: its media type says so or, since not all readers look at
@@ -266,7 +295,7 @@ fn configures_image(
         return true;
     }
     let has_layers = layers.iter().any(|layer| matches!(layer.media, Media::Layer { .. }));
-    if !has_layers || !may_be_document(resolver, config, blob) {
+    if !has_layers || !is_object(resolver, blob) {
         return false;
     }
     let (id, _) = resolver.document(blob);
@@ -283,32 +312,24 @@ pub(super) fn read_config(resolver: &mut Resolver<'_>, blob: BlobId) -> DocId {
 }
 
 fn config(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Config {
-    resolver.misspelt(root, &CONFIG_KEYS);
+    resolver.check(root, &shape::CONFIG);
     let rootfs = root.get("rootfs");
     if rootfs.is_none() {
         resolver.fault(FaultKind::FieldMissing, &root.at, "rootfs");
     }
-    let diff_ids = rootfs.as_ref().map(|rootfs| {
-        resolver.misspelt(rootfs, &["type", "diff_ids"]);
-        let elements = resolver.elements(rootfs, "diff_ids");
-        elements.iter().map(|value| diff_id(resolver, value)).collect()
-    });
-    let history = root.get("history").map(|field| {
-        let steps = resolver.items(&field);
-        steps.iter().map(|step| history(resolver, step)).collect()
-    });
+    let diff_ids = rootfs.as_ref().map(|rootfs| rootfs.list("diff_ids")).unwrap_or_default();
     Config {
         document: root.document,
-        platform: resolver.platform(root),
-        created: resolver.text(root, "created"),
-        rootfs_type: rootfs.and_then(|rootfs| resolver.text(&rootfs, "type")),
-        diff_ids: diff_ids.unwrap_or_default(),
-        history,
+        platform: Platform::of(root),
+        created: root.text("created"),
+        rootfs_type: rootfs.and_then(|rootfs| rootfs.text("type")),
+        diff_ids: diff_ids.iter().map(|value| diff_id(resolver, value)).collect(),
+        history: root.get("history").map(|steps| steps.elements().iter().map(history).collect()),
     }
 }
 
 fn diff_id(resolver: &mut Resolver<'_>, value: &Value<'_>) -> Option<DiffId> {
-    let text = resolver.typed(&value.at, value.node.str())?;
+    let text = value.node.str().ok()?;
     match Digest::parse(text) {
         Ok(digest) => Some(DiffId(digest)),
         Err(error) => {
@@ -319,13 +340,11 @@ fn diff_id(resolver: &mut Resolver<'_>, value: &Value<'_>) -> Option<DiffId> {
     }
 }
 
-fn history(resolver: &mut Resolver<'_>, step: &Value<'_>) -> History {
-    resolver.misspelt(step, &["created", "created_by", "author", "comment", "empty_layer"]);
-    let empty_layer = step.get("empty_layer").and_then(|field| resolver.typed(&field.at, field.node.bool()));
+fn history(step: &Value<'_>) -> History {
     History {
-        created: resolver.text(step, "created"),
-        created_by: resolver.text(step, "created_by"),
-        empty_layer: empty_layer.unwrap_or(false),
+        created: step.text("created"),
+        created_by: step.text("created_by"),
+        empty_layer: step.node.get("empty_layer").is_some_and(|node| node.bool() == Ok(true)),
     }
 }
 
@@ -358,7 +377,7 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
         .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
     let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
     // What can be run is an image, whatever the descriptor that leads to it says.
-    let attests = by.is_attestation() || by.platform.as_ref().is_some_and(super::Platform::is_unknown);
+    let attests = by.is_attestation() || by.platform.as_ref().is_some_and(Platform::is_unknown);
     let runs = layers.is_empty() || layers.iter().any(|layer| matches!(layer.media, Media::Layer { .. }));
     let kind = match config {
         _ if attests && !runs => ImageKind::Attestation,

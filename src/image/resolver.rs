@@ -43,12 +43,34 @@ impl<'n> Value<'n> {
     /// A field that is there and not null.
     pub(super) fn get(&self, key: &str) -> Option<Value<'n>> {
         let node = self.node.get(key).filter(|node| !node.is_null())?;
-        Some(Value { node, at: self.place(key), document: self.document })
+        Some(self.below(key, node))
     }
 
-    /// An element of the array this is.
-    fn element(&self, i: usize, node: &'n json::Node) -> Value<'n> {
-        Value { node, at: self.place(&i.to_string()), document: self.document }
+    /// The elements of the array this is, or none.
+    pub(super) fn elements(&self) -> Vec<Value<'n>> {
+        let nodes = self.node.array().unwrap_or_default().iter().enumerate();
+        nodes.map(|(i, node)| self.below(&i.to_string(), node)).collect()
+    }
+
+    /// The values of the object this is that are not null, or none.
+    pub(super) fn fields(&self) -> Vec<Value<'n>> {
+        let fields = self.node.object().unwrap_or_default().iter();
+        let fields = fields.filter(|field| !field.node.is_null());
+        fields.map(|field| self.below(&field.key, &field.node)).collect()
+    }
+
+    /// The string that a field holds, or none.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.node.get(key)?.str().ok().map(str::to_owned)
+    }
+
+    /// The elements of the array that a field holds, or none.
+    pub(super) fn list(&self, key: &str) -> Vec<Value<'n>> {
+        self.get(key).map(|field| field.elements()).unwrap_or_default()
+    }
+
+    fn below(&self, token: &str, node: &'n json::Node) -> Value<'n> {
+        Value { node, at: self.place(token), document: self.document }
     }
 
     fn place(&self, token: &str) -> Location {
@@ -141,24 +163,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// Runs `read` on a document's root value, with the document taken out of the graph meanwhile so that faults can
-    /// be added. Keys that Go would take for one of `known` become faults of the document.
+    /// be added.
     pub(super) fn with_root<T>(
         &mut self,
         id: DocId,
-        known: &[&str],
         read: impl FnOnce(&mut Self, Value<'_>) -> T,
     ) -> Option<T> {
         let at = self.graph.place(id).clone();
-        let document = self.graph.documents.get_mut(id.position())?;
-        let root = document.root.take()?;
-        for field in root.misspelt(known) {
-            document.faults.push(json::Fault {
-                kind: json::FaultKind::KeyCase,
-                offset: field.key_span.start as u64,
-                pointer: json::child("", &field.key),
-                detail: crate::escape::escape(field.key.as_bytes()).into_owned(),
-            });
-        }
+        let root = self.graph.documents.get_mut(id.position())?.root.take()?;
         let result = read(self, Value { node: &root, at, document: id });
         if let Some(document) = self.graph.documents.get_mut(id.position()) {
             document.root = Some(root);
@@ -177,41 +189,25 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A string field; `None` if it is missing, null or no string.
-    pub(super) fn text(&mut self, value: &Value<'_>, key: &str) -> Option<String> {
-        let field = value.get(key)?;
-        self.typed(&field.at, field.node.str()).map(str::to_owned)
-    }
-
-    /// The elements of an array field; none if it is missing, null or no array.
-    pub(super) fn elements<'n>(&mut self, value: &Value<'n>, key: &str) -> Vec<Value<'n>> {
-        let Some(field) = value.get(key) else { return Vec::new() };
-        self.items(&field)
-    }
-
-    /// The elements of the array this value is.
-    pub(super) fn items<'n>(&mut self, value: &Value<'n>) -> Vec<Value<'n>> {
-        let nodes = self.typed(&value.at, value.node.array()).unwrap_or_default();
-        nodes.iter().enumerate().map(|(i, node)| value.element(i, node)).collect()
+    /// Notes where a value has the wrong type.
+    pub(super) fn expect<T>(&mut self, value: &Value<'_>, found: Result<T, json::WrongType>) {
+        self.typed(&value.at, found);
     }
 
     /// Reads a descriptor and finds what it points to. `fallback` says what it is where its media type does not.
     pub(super) fn descriptor(&mut self, value: &Value<'_>, fallback: Role) -> Descriptor {
-        const KNOWN: [&str; 8] =
-            ["mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"];
-        self.misspelt(value, &KNOWN);
-        if self.typed(&value.at, value.node.object()).is_none() {
+        if value.node.object().is_err() {
             return self.unusable(value);
         }
-        let media_type = self.text(value, "mediaType").unwrap_or_default();
+        let media_type = value.text("mediaType").unwrap_or_default();
         if media_type.is_empty() {
             self.fault(FaultKind::DescriptorMediaType, &value.at, "");
         }
         let media = Media::of(&media_type);
         let digest = self.digest(value);
         let size = self.size(value);
-        let platform = value.get("platform").map(|value| self.platform(&value));
-        let annotations = self.annotations(value);
+        let platform = value.get("platform").map(|value| Platform::of(&value));
+        let annotations = annotations(value);
         let role = role_of(media, fallback);
         let mut target = match digest {
             None => Target::Unusable,
@@ -270,7 +266,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Notes keys below the root that only Go takes for known ones.
+    /// Notes keys that only Go takes for known ones.
     pub(super) fn misspelt(&mut self, value: &Value<'_>, known: &[&str]) {
         for field in value.node.misspelt(known) {
             let detail = crate::escape::escape(field.key.as_bytes()).into_owned();
@@ -288,7 +284,7 @@ impl<'a> Resolver<'a> {
             self.fault(FaultKind::DigestSyntax, &value.at, DigestError::Empty.to_string());
             return None;
         };
-        let text = self.typed(&field.at, field.node.str())?;
+        let text = field.node.str().ok()?;
         match Digest::parse(text) {
             Ok(digest) => Some(digest),
             Err(error) => {
@@ -321,7 +317,7 @@ impl<'a> Resolver<'a> {
     /// Content embedded in a descriptor, if there is some and it is what the descriptor says.
     fn embedded(&mut self, value: &Value<'_>, digest: Digest, size: Option<u64>) -> Option<Vec<u8>> {
         let field = value.get("data")?;
-        let text = self.typed(&field.at, field.node.str())?;
+        let text = field.node.str().ok()?;
         let Ok(data) = BASE64.decode(text) else {
             self.fault(FaultKind::EmbeddedData, &field.at, "not base64");
             return None;
@@ -332,19 +328,6 @@ impl<'a> Resolver<'a> {
             return None;
         }
         Some(data)
-    }
-
-    fn annotations(&mut self, value: &Value<'_>) -> Vec<(String, String)> {
-        let Some(field) = value.get("annotations") else { return Vec::new() };
-        let map = self.typed(&field.at, field.node.string_map()).unwrap_or_default();
-        map.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-    }
-
-    /// Reads `os`, `architecture` and `variant`.
-    pub(super) fn platform(&mut self, value: &Value<'_>) -> Platform {
-        self.misspelt(value, &["os", "architecture", "variant", "os.version", "os.features", "features"]);
-        let mut text = |key| self.text(value, key).unwrap_or_default();
-        Platform { os: text("os"), architecture: text("architecture"), variant: text("variant") }
     }
 
     /// Adds an image, or its names to the image that is there already.
@@ -373,6 +356,19 @@ impl<'a> Resolver<'a> {
             twin.kind = ImageKind::Image;
         }
     }
+}
+
+impl Platform {
+    /// Reads `os`, `architecture` and `variant`.
+    pub(super) fn of(value: &Value<'_>) -> Platform {
+        let text = |key| value.text(key).unwrap_or_default();
+        Platform { os: text("os"), architecture: text("architecture"), variant: text("variant") }
+    }
+}
+
+fn annotations(value: &Value<'_>) -> Vec<(String, String)> {
+    let map = value.node.get("annotations").and_then(|node| node.string_map().ok()).unwrap_or_default();
+    map.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn same_layers(a: &Image, b: &Image) -> bool {

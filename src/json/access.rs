@@ -60,6 +60,15 @@ impl Node {
         .ok_or_else(|| self.wrong("a whole number of at most 64 bits"))
     }
 
+    /// The whole number this is, which may be negative.
+    pub fn i64(&self) -> Result<i64, WrongType> {
+        match &self.value {
+            Value::Number(text) => text.parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| self.wrong("a whole number of at most 64 bits"))
+    }
+
     /// The elements of the array this is.
     pub fn array(&self) -> Result<&[Node], WrongType> {
         match &self.value {

@@ -314,6 +314,14 @@ fn document_cases() -> Vec<Case> {
         ),
         case("document.field-missing", manifest(Box::new(remove("", "layers")))),
         case("document.field-type", manifest(Box::new(set("/layers", json!({}))))),
+        case("document.time", oci().json(Doc::Config(0), set("/created", json!("1970-01-01")))),
+        case("config.command-string", oci().json(Doc::Config(0), |c| c["config"]["Cmd"] = json!("sh"))),
+        case(
+            "document.reference",
+            good()
+                .layout(Layout::Docker)
+                .json(Doc::DockerManifest, set("/0/RepoTags", json!(["example.com/x"]))),
+        ),
         case("document.schema-version", manifest(Box::new(set("/schemaVersion", json!(1))))),
         case(
             "document.media-type",
@@ -331,6 +339,10 @@ fn document_cases() -> Vec<Case> {
         ),
         case("config.unreadable", oci().text(Doc::Config(0), |text| *text = b"[]".to_vec())),
         case("config.media-type", manifest(Box::new(set("/config/mediaType", json!("application/x"))))),
+        case(
+            "document.unknown-media-type",
+            oci().json(Doc::Index, set("/manifests/0/mediaType", json!("application/octet-stream"))),
+        ),
         case("document.manifest-and-index", manifest(Box::new(|m| m["manifests"] = json!([])))),
         case(
             "document.index-cycle",

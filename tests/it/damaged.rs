@@ -45,6 +45,27 @@ fn without(parent: &'static str, key: &'static str) -> impl Fn(&mut Value) + 'st
     }
 }
 
+const ALIEN: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.example+json","layers":1}"#;
+
+/// The index lists this too, as something that no spec knows.
+fn listed(content: &'static str) -> ImageBuilder {
+    let digest = digest("sha256", content.as_bytes());
+    let path = format!("blobs/{}", digest.replace(':', "/"));
+    let size = content.len();
+    oci()
+        .json(Doc::Index, move |index| {
+            let entry = json!({"mediaType": "application/vnd.example+json", "digest": digest, "size": size});
+            index["manifests"].as_array_mut().unwrap().push(entry);
+        })
+        .outer(move |outer| outer.members.push(Member::file(path.clone(), content)))
+}
+
+fn octets() -> ImageBuilder {
+    oci()
+        .json(Doc::Manifest(0), without("", "mediaType"))
+        .json(Doc::Index, set("/manifests/0/mediaType", json!("application/octet-stream")))
+}
+
 fn archives() -> Vec<Row> {
     let extra = |member: Member| good().outer(move |outer| outer.members.push(member.clone()));
     let first = |member: Member| good().outer(move |outer| outer.members.insert(0, member.clone()));
@@ -320,6 +341,25 @@ fn documents() -> Vec<Row> {
             Refused,
             index(Box::new(set("/manifests/0/mediaType", json!(INDEX)))),
         ),
+        ("index.json says it is text", Refused, index(Box::new(set("/mediaType", json!("text/plain"))))),
+        (
+            "index.json's subject has another size",
+            Refused,
+            index(Box::new(|i| {
+                i["subject"] = i["manifests"][0].clone();
+                i["subject"]["size"] = json!(7);
+            })),
+        ),
+        // skopeo refuses it; a reader that looks at the content runs it.
+        ("a manifest without mediaType that is called octets", Warned, octets()),
+        (
+            "a flipped layer below a manifest that is called octets",
+            Refused,
+            octets().stored(Doc::Layer(0, 0), |bytes| bytes[40] ^= 1),
+        ),
+        ("a cache of BuildKit's", Clean, listed(r#"{"layers":[{"blob":"sha256:x"}],"records":[]}"#)),
+        ("a JSON document that is none of ours", Clean, listed(r#"{"a":1,"a":2,"config":{}}"#)),
+        ("a JSON document that says it is none of ours", Clean, listed(ALIEN)),
         ("oci-layout is {}", Refused, oci().text(Doc::OciLayout, |bytes| *bytes = b"{}".to_vec())),
         ("oci-layout is no JSON", Refused, oci().text(Doc::OciLayout, |bytes| *bytes = b"1.0.0".to_vec())),
         (
@@ -359,6 +399,18 @@ fn views() -> Vec<Row> {
     let listed = |edit: Box<dyn Fn(&mut Value)>| good().json(Doc::DockerManifest, edit);
     let docker =
         |edit: Box<dyn Fn(&mut Value)>| good().layout(Layout::Docker).json(Doc::DockerManifest, edit);
+    let sources = |edit: Box<dyn Fn(&mut Value)>| {
+        let layer = one_file();
+        let (blob, id) = (Packing::Gzip.pack(&tar(&[Member::file("a", "one\n")])), "x");
+        let (size, media_type) = (blob.len(), Packing::Gzip.media_type());
+        good().layers(vec![layer]).json(Doc::DockerManifest, move |listed| {
+            let descriptor =
+                json!({"mediaType": media_type, "digest": digest("sha256", &blob), "size": size});
+            let mut sources = json!({ id: descriptor });
+            edit(&mut sources);
+            listed[0]["LayerSources"] = sources;
+        })
+    };
     let named = |folder: &'static str, byte: &'static str| {
         let name = format!("{folder}{}", byte.repeat(64));
         let given = json!(name);
@@ -387,6 +439,22 @@ fn views() -> Vec<Row> {
             })),
         ),
         ("manifest.json is empty", Refused, listed(Box::new(|d| *d = json!([])))),
+        ("manifest.json's LayerSources are right", Clean, sources(Box::new(|_| ()))),
+        (
+            "manifest.json's LayerSources are a list",
+            Refused,
+            sources(Box::new(|sources| *sources = json!([]))),
+        ),
+        (
+            "manifest.json's LayerSources have another size",
+            Refused,
+            sources(Box::new(|sources| sources["x"]["size"] = json!(1))),
+        ),
+        (
+            "manifest.json's LayerSources name what is not here",
+            Refused,
+            sources(Box::new(|sources| sources["x"]["digest"] = json!(digest("sha256", b"gone")))),
+        ),
         ("manifest.json is an object", Refused, listed(Box::new(|d| *d = d[0].clone()))),
         (
             "the views swap names",
@@ -550,6 +618,15 @@ fn layers() -> Vec<Row> {
             }),
         ),
         ("one layer three times", Clean, oci().layers(vec![one_file(), one_file(), one_file()])),
+        ("a layer that is called a manifest", Warned, of(one_file().media_type(MANIFEST))),
+        ("a layer of a type that nobody knows", Warned, of(one_file().media_type("application/x"))),
+        (
+            "a changed layer of a type that nobody knows",
+            Refused,
+            of(one_file().media_type("application/x")).json(Doc::Config(0), |config| {
+                config["rootfs"]["diff_ids"][0] = json!(digest("sha256", b"other"));
+            }),
+        ),
         ("a device in a layer", Clean, of(Layer::new(&[Member::device(b'3', "null", 1, 3)]))),
     ]
 }
@@ -567,6 +644,104 @@ fn each_damage_fares_by_the_rule() {
     }
     eprintln!("{} damaged images", rows.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Puts a value into an object of a document, new or in place of another.
+fn put(doc: Doc, place: &'static str, value: Value) -> ImageBuilder {
+    let (parent, key) = place.rsplit_once('/').unwrap();
+    let edit = move |document: &mut Value| {
+        document.pointer_mut(parent).unwrap()[key] = value.clone();
+    };
+    let layout = if doc == Doc::DockerManifest { Layout::Docker } else { Layout::Oci };
+    good().layout(layout).json(doc, edit)
+}
+
+/// What Go's decoder says to each field of the structs of image-spec's specs-go/v1 and moby's container.Config: a wrong
+/// type refuses the whole document. Keys are matched whatever their case.
+#[test]
+fn fields_are_what_the_structs_of_go_have() {
+    let config = |place, fared, value: Value| (Doc::Config(0), place, fared, value);
+    let manifest = |place, fared, value: Value| (Doc::Manifest(0), place, fared, value);
+    let index = |place, fared, value: Value| (Doc::Index, place, fared, value);
+    let docker = |place, fared, value: Value| (Doc::DockerManifest, place, fared, value);
+    let rows = [
+        config("/config", Refused, json!([])),
+        config("/config/Env", Refused, json!("A=b")),
+        config("/config/Env", Refused, json!([1])),
+        config("/config/Env", Clean, json!(null)),
+        config("/config/Cmd", Refused, json!([1])),
+        config("/config/Cmd", Warned, json!("sh")),
+        config("/config/Entrypoint", Warned, json!("sh")),
+        config("/config/Shell", Refused, json!({})),
+        config("/config/User", Refused, json!(5)),
+        config("/config/WorkingDir", Refused, json!([])),
+        config("/config/Labels", Refused, json!([])),
+        config("/config/Labels", Refused, json!({"a": 1})),
+        config("/config/Labels", Clean, json!({"a": "1", "A": "2"})),
+        config("/config/Volumes", Refused, json!(["/x"])),
+        config("/config/Volumes", Refused, json!({"/x": 1})),
+        config("/config/Volumes", Clean, json!({"/x": {}})),
+        config("/config/ExposedPorts", Refused, json!(["80"])),
+        config("/config/ExposedPorts", Clean, json!({"80/tcp": {}})),
+        config("/config/StopSignal", Refused, json!(9)),
+        config("/config/StopTimeout", Refused, json!("x")),
+        config("/config/StopTimeout", Clean, json!(-1)),
+        config("/config/ArgsEscaped", Refused, json!("yes")),
+        config("/config/Healthcheck", Refused, json!([])),
+        config("/config/Healthcheck", Refused, json!({"Test": "x"})),
+        config("/config/Healthcheck", Refused, json!({"test": ["NONE"]})),
+        config("/config/Healthcheck", Clean, json!({"Test": ["NONE"], "Interval": 1})),
+        config("/config/entrypoint", Refused, json!(["/evil"])),
+        config("/config/volumes", Refused, json!({})),
+        config("/config/Unknown", Clean, json!(1)),
+        config("/OS.version", Refused, json!("1")),
+        config("/os.features", Refused, json!("x")),
+        config("/author", Refused, json!(1)),
+        config("/created", Refused, json!("")),
+        config("/created", Refused, json!("1970-01-01")),
+        config("/created", Refused, json!("1970-01-01T00:00:00")),
+        config("/created", Clean, json!("1970-01-01T01:00:00.5+01:00")),
+        config("/created", Clean, json!(null)),
+        config("/history", Refused, json!(["x"])),
+        config("/history/0/author", Refused, json!(1)),
+        config("/history/0/created", Refused, json!("1970-02-30T00:00:00Z")),
+        manifest("/annotations", Refused, json!({"a": 1})),
+        manifest("/annotations", Refused, json!([])),
+        manifest("/layers/0/urls", Refused, json!("x")),
+        manifest("/layers/0/urls", Refused, json!([1])),
+        manifest("/layers/0/urls", Clean, json!(["https://example.com/x"])),
+        manifest("/subject", Refused, json!("x")),
+        index("/annotations", Refused, json!({"a": 1})),
+        index("/subject", Refused, json!([])),
+        index("/Subject", Refused, json!({})),
+        index("/manifests/0/platform", Refused, json!("linux/amd64")),
+        index("/manifests/0/platform/os.features", Refused, json!("x")),
+        docker("/0/RepoTags", Warned, json!(["LAB/X:1"])),
+        docker("/0/RepoTags", Warned, json!([""])),
+        docker("/0/RepoTags", Refused, json!("lab/x:1")),
+        docker("/0/RepoTags", Refused, json!([1])),
+        docker("/0/Parent", Refused, json!(1)),
+    ];
+    let mut wrong = Vec::new();
+    for (doc, place, wanted, value) in rows {
+        let verdict = judge(put(doc, place, value.clone()).tar());
+        let seen = Fared::of(&verdict);
+        if seen != wanted {
+            wrong.push(format!("{place} {value}: {wanted:?} wanted, {seen:?} seen{}", told(&verdict)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A time that cannot be read is not newer than anything.
+#[test]
+fn an_unreadable_time_is_no_newer_one() {
+    let archive = put(Doc::Config(0), "/created", json!("1970-01-01")).tar();
+    let verify = Options { source_date_epoch: Some(1 << 33), ..Options::default() };
+    let verdict = judge_with(archive, &Request { verify, ..Request::default() }).unwrap();
+    let errors: Vec<&str> =
+        verdict.findings.iter().filter(|f| f.grade == Grade::Error).map(|f| f.check).collect();
+    assert_eq!(errors, ["document.time"]);
 }
 
 /// What is encrypted, or packed as no container engine packs it, keeps its digest, and passes only where that is enough.

@@ -77,9 +77,9 @@ pub(super) fn annotations_newer(case: &Case<'_>) -> Vec<Hit> {
     hits
 }
 
-/// Whether a time is after the epoch; one that cannot be read is not known to be before.
+/// Whether a time is after the epoch. One that cannot be read has a finding of its own.
 fn is_newer(time: &str, epoch: i64) -> bool {
-    rfc3339::parse(time).is_none_or(|time| time > SignedDuration::from_secs(epoch))
+    rfc3339::parse(time).is_some_and(|time| time > SignedDuration::from_secs(epoch))
 }
 
 /// Layers that some image has on top of its base.

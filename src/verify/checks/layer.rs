@@ -45,11 +45,14 @@ pub(super) fn media_type(case: &Case<'_>) -> Vec<Hit> {
 pub(super) fn unknown_media_type(case: &Case<'_>) -> Vec<Hit> {
     image_layers(case)
         .filter(|(layer, _)| !layer.media_type.is_empty())
-        .filter(|(layer, _)| {
-            matches!(layer.media, Media::Layer { packing: Packing::Unknown, .. } | Media::Other)
-        })
+        .filter(|(layer, _)| !is_known(layer.media))
         .map(|(layer, _)| Hit::new(layer.at.clone(), escape(layer.media_type.as_bytes())))
         .collect()
+}
+
+/// Whether a media type says how a layer is to be read.
+fn is_known(media: Media) -> bool {
+    matches!(media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. })
 }
 
 /// The layers whose content is none that a container engine reads, by whatever media type they are listed.
