@@ -9,10 +9,12 @@ use super::{
     shape,
 };
 use crate::{
+    codec::{self, Compression},
     digest::{DiffId, Digest},
     escape::escape,
     json,
     media::Media,
+    tar,
 };
 
 const LAYOUT: &[u8] = b"oci-layout";
@@ -377,12 +379,13 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
         .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
     let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
     // What can be run is an image, whatever the descriptor that leads to it says.
+    let runs = !holds_no_file_system(resolver, &layers);
     let attests = by.is_attestation() || by.platform.as_ref().is_some_and(Platform::is_unknown);
-    let runs = layers.is_empty() || layers.iter().any(|layer| matches!(layer.media, Media::Layer { .. }));
     let kind = match config {
         _ if attests && !runs => ImageKind::Attestation,
         Some(config) if !says_config(config) && config_doc.is_none() => ImageKind::Artifact,
-        _ => ImageKind::Image,
+        _ if runs => ImageKind::Image,
+        _ => ImageKind::Artifact,
     };
     let here =
         |layer: &Layer| layer.blob.is_some() || matches!(layer.media, Media::Layer { foreign: true, .. });
@@ -406,6 +409,18 @@ fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: 
         complete: config_here && layers.iter().all(here),
         layers,
     });
+}
+
+/// Whether no layer is one by its type, nor by its content for readers that look there. cosign's signatures have the
+/// configuration of an image, but a layer that is JSON.
+fn holds_no_file_system(resolver: &Resolver<'_>, layers: &[Layer]) -> bool {
+    let is_none = |layer: &Layer| {
+        let content = layer.blob.map(|blob| resolver.graph.content(blob)).unwrap_or_default();
+        layer.media == Media::Other
+            && codec::sniff(content) == Compression::Plain
+            && !content.first_chunk().is_some_and(tar::is_header)
+    };
+    !layers.is_empty() && layers.iter().all(is_none)
 }
 
 fn layer(descriptor: &Descriptor) -> Layer {

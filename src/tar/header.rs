@@ -233,7 +233,7 @@ fn magic(block: &[u8; BLOCK]) -> Magic {
 }
 
 /// Whether a block's checksum is right.
-pub(super) fn is_header(block: &[u8; BLOCK]) -> bool {
+pub(crate) fn is_header(block: &[u8; BLOCK]) -> bool {
     verify_checksum(block).is_ok()
 }
 

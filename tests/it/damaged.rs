@@ -576,6 +576,12 @@ fn unknown_platform() -> Value {
     json!({"os": "unknown", "architecture": "unknown"})
 }
 
+/// An image's configuration over a layer that is JSON.
+fn signature() -> Image {
+    let payload = Layer::of_tar(br#"{"critical":{},"optional":null}"#.to_vec(), Packing::Plain);
+    Image::new(vec![payload.media_type("application/vnd.dev.cosign.simplesigning.v1+json")])
+}
+
 fn layers() -> Vec<Row> {
     let of = |layer: Layer| oci().layers(vec![layer]);
     let gzip = |edit: fn(&mut Vec<u8>)| of(one_file().blob(edit));
@@ -626,6 +632,12 @@ fn layers() -> Vec<Row> {
             of(one_file().media_type("application/x")).json(Doc::Config(0), |config| {
                 config["rootfs"]["diff_ids"][0] = json!(digest("sha256", b"other"));
             }),
+        ),
+        ("a signature as cosign saves it", Clean, oci().image(signature())),
+        (
+            "a changed signature",
+            Refused,
+            oci().image(signature()).stored(Doc::Layer(1, 0), |bytes| bytes[3] ^= 1),
         ),
         ("a device in a layer", Clean, of(Layer::new(&[Member::device(b'3', "null", 1, 3)]))),
     ]
