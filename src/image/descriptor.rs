@@ -84,8 +84,28 @@ impl Platform {
 
     /// Whether this is what a user means by `wanted`: without a variant, any variant will do.
     pub fn matches(&self, wanted: &Platform) -> bool {
-        let variant = wanted.variant.is_empty() || wanted.variant == self.variant;
-        self.os == wanted.os && self.architecture == wanted.architecture && variant
+        let (this, other) = (self.normal(), wanted.normal());
+        this == other
+            || wanted.variant.is_empty() && (this.os, this.architecture) == (other.os, other.architecture)
+    }
+
+    /// The one spelling that containerd's `platforms.Normalize` has for it.
+    fn normal(&self) -> Platform {
+        let [os, architecture, variant] =
+            [&self.os, &self.architecture, &self.variant].map(|part| part.to_ascii_lowercase());
+        let os = if os == "macos" { "darwin".to_owned() } else { os };
+        let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+            ("x86_64" | "x86-64" | "amd64", variant) => ("amd64", if variant == "v1" { "" } else { variant }),
+            ("aarch64" | "arm64", "8" | "v8") => ("arm64", ""),
+            ("aarch64" | "arm64", variant) => ("arm64", variant),
+            ("armhf", _) | ("arm", "" | "7") => ("arm", "v7"),
+            ("armel", _) | ("arm", "6") => ("arm", "v6"),
+            ("arm", "5") => ("arm", "v5"),
+            ("arm", "8") => ("arm", "v8"),
+            ("i386", _) => ("386", ""),
+            known => known,
+        };
+        Platform { os, architecture: architecture.to_owned(), variant: variant.to_owned() }
     }
 
     /// BuildKit's mark for manifests that are no image.
@@ -101,5 +121,44 @@ impl std::fmt::Display for Platform {
             write!(f, "/{}", self.variant)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Platform;
+
+    /// By the table of containerd's platforms package.
+    #[test]
+    fn platforms_match_however_they_are_spelt() {
+        let matches = |there, wanted| {
+            let parse = |text| Platform::parse(text).unwrap();
+            parse(there).matches(&parse(wanted))
+        };
+        let same = [
+            ("linux/amd64", "linux/amd64"),
+            ("linux/amd64", "linux/x86_64"),
+            ("linux/amd64", "linux/amd64/v1"),
+            ("linux/arm64", "linux/arm64/v8"),
+            ("linux/arm64/v8", "linux/aarch64"),
+            ("linux/arm/v6", "linux/armel"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/arm/v6", "linux/arm"),
+            ("linux/386", "linux/i386"),
+            ("darwin/arm64", "macos/aarch64"),
+        ];
+        for (there, wanted) in same {
+            assert!(matches(there, wanted), "{there} is {wanted}");
+        }
+        let others = [
+            ("linux/amd64", "linux/arm64"),
+            ("linux/amd64", "linux/amd64/v2"),
+            ("linux/arm64/v9", "linux/arm64/v8"),
+            ("linux/arm/v6", "linux/arm/v7"),
+            ("linux/amd64", "windows/amd64"),
+        ];
+        for (there, wanted) in others {
+            assert!(!matches(there, wanted), "{there} is not {wanted}");
+        }
     }
 }
