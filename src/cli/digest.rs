@@ -75,7 +75,12 @@ fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
     let at = inspected.graph.at.clone();
     let narrowed = args.reading.narrows();
     let Some(rung) = args.rung.or(narrowed.then_some(Rung::Manifest)) else {
-        let message = "no index.json, so no image digest; ask for --rung config (the image ID)";
+        let why = if inspected.graph.root.is_none() {
+            "no index.json"
+        } else {
+            "index.json names nothing that is here"
+        };
+        let message = format!("{why}, so no image digest; ask for --rung config (the image ID)");
         return inspected.headline().map(|digest| vec![digest]).ok_or_else(|| Error::usage(message).at(at));
     };
     if rung == Rung::Archive {
