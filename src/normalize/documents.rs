@@ -5,7 +5,7 @@
 //! Must not know how the output is laid out, or how layers are rewritten.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     mem,
     ops::Range,
     rc::Rc,
@@ -54,6 +54,8 @@ pub(super) struct Documents<'d> {
     pub(super) below: Vec<Below>,
     /// Output files: what is written, and nothing that was only looked at.
     pub(super) files: BTreeMap<Vec<u8>, Content>,
+    /// Layers of which the rewritten form is in the output. Another's file may hold the same bytes.
+    pub(super) rewritten: BTreeSet<BlobId>,
     pub(super) by_blob: HashMap<BlobId, DocId>,
     by_digest: HashMap<Digest, BlobId>,
     /// `None` while a document is being rewritten: only a loop, which digests do not allow, would meet that.
@@ -100,6 +102,7 @@ impl<'d> Documents<'d> {
             ledger: Ledger::default(),
             below: Vec::new(),
             files: BTreeMap::new(),
+            rewritten: BTreeSet::new(),
             by_blob,
             by_digest: graph.documents.iter().flat_map(claims).collect(),
             done: HashMap::new(),
@@ -133,6 +136,9 @@ impl<'d> Documents<'d> {
     /// Puts what becomes of a blob into the output, at `path`, and all that it leads to.
     pub(super) fn write(&mut self, path: String, blob: BlobId) -> Result<Content> {
         let content = self.content(blob)?;
+        if let Content::Layer(layer) = content {
+            self.rewritten.insert(layer);
+        }
         if self.graph.blob(blob).entry.is_some() {
             self.files.insert(path.into_bytes(), content.clone());
         }

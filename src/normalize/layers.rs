@@ -82,7 +82,7 @@ impl Layers {
     }
 
     /// Notes what changed in those layers that are `written`.
-    pub(super) fn changes(&self, graph: &ImageGraph<'_>, written: BTreeSet<BlobId>, ledger: &mut Ledger) {
+    pub(super) fn changes(&self, graph: &ImageGraph<'_>, written: &BTreeSet<BlobId>, ledger: &mut Ledger) {
         for (blob, fate) in self.fates.iter().filter(|(blob, _)| written.contains(blob)) {
             let Some(rewritten) = &fate.rewritten else { continue };
             let name = subject(graph, *blob);

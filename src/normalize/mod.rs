@@ -173,11 +173,7 @@ impl Run<'_> {
         );
         documents.ledger = ledger;
         let (files, layout) = layout::files(&mut documents, options.layout)?;
-        let written = files.values().filter_map(|content| match content {
-            Content::Layer(blob) => Some(*blob),
-            _ => None,
-        });
-        layers.changes(inspected.graph, written.collect(), &mut documents.ledger);
+        layers.changes(inspected.graph, &documents.rewritten, &mut documents.ledger);
         self.archive_changes(&mut documents, &files);
         let archive = self.write(&documents, &files, out)?;
         inspected.source.unchanged()?;

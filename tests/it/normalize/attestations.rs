@@ -4,7 +4,6 @@ use repro_build::error::ErrorKind;
 use serde_json::json;
 
 use super::*;
-use crate::support::Packing;
 
 const SIGNED: &[u8] = br#"{"critical":{"type":"cosign container image signature"}}"#;
 

@@ -9,7 +9,7 @@ use repro_build::rules::Level;
 use repro_build::tar::{Anomaly, Kind, Sink, Timestamp, Walker};
 
 use super::*;
-use crate::support::{Packing, tar};
+use crate::support::tar;
 
 const EPOCH: i64 = 1_000_000_000;
 

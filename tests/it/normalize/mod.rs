@@ -20,7 +20,8 @@ use repro_build::rules::Level;
 use serde_json::Value;
 
 use crate::support::{
-    Doc, Expected, Image, ImageBuilder, Layer, Layout as Written, Member, digest, expected, fixtures, shared,
+    Doc, Expected, Image, ImageBuilder, Layer, Layout as Written, Member, Packing, digest, expected,
+    fixtures, shared,
 };
 
 /// Normalises an archive in memory.
@@ -274,6 +275,24 @@ fn a_foreign_layer_that_is_not_here_keeps_its_place() {
     let layers = [0, 1].map(|layer| built.digest(Doc::Layer(0, layer)).replace("sha256:", "blobs/sha256/"));
     assert_eq!(json(&files(&out)["manifest.json"])[0]["Layers"], serde_json::json!(layers));
     assert!(run(&out, &Options::new(Level::Archive, None)).is_ok());
+}
+
+#[test]
+fn a_change_is_told_where_another_layer_has_that_form_already() {
+    let late = || Layer::new(&[Member::file("a", "a").mtime(5000)]);
+    let options = Options::new(Level::Clamp, Some(1000));
+    let (out, _) = run(&ImageBuilder::good().layers(vec![late()]).tar(), &options).unwrap();
+    let after = files(&out);
+    let normal = blob(&after, &first_image(&after).0["layers"][0]["digest"]).to_vec();
+    let mut tar = Vec::new();
+    flate2::read::MultiGzDecoder::new(&normal[..]).read_to_end(&mut tar).unwrap();
+    let early = Layer::of_tar(tar, Packing::Gzip).blob(|blob| *blob = normal);
+    for layers in [vec![early.clone(), late()], vec![late(), early]] {
+        let (_, outcome) = run(&ImageBuilder::good().layers(layers).tar(), &options).unwrap();
+        let told =
+            |change: &&repro_build::normalize::Change| change.rule == "layer.mtime" && change.count == 1;
+        assert_eq!(outcome.changes.iter().filter(told).count(), 1, "{:?}", outcome.changes);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use repro_build::error::ErrorKind;
 use tempfile::TempDir;
 
 use super::*;
-use crate::support::{Expect, Packing, verdicts};
+use crate::support::{Expect, verdicts};
 
 fn program(args: &[&str], folder: &TempDir) -> Output {
     program_with(&[], args, folder)
