@@ -7,7 +7,6 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use crate::{
     error::{Error, Result},
     escape::escape,
-    rfc3339::has_leap_second,
 };
 
 /// Seconds since 1970-01-01T00:00:00Z from decimal digits.
@@ -38,6 +37,14 @@ pub(super) fn from_datetime(name: &str, text: &str) -> Result<u64> {
             escape(text.as_bytes())
         ))
     })
+}
+
+/// Whether the seconds of a date and time in ISO 8601 are written 60.
+fn has_leap_second(text: &str) -> bool {
+    let time = text.split(['T', 't', ' ']).nth(1).unwrap_or_default();
+    let time = time.split(['Z', 'z', '+', '-', '.', ',', '[']).next().unwrap_or_default();
+    let digits: String = time.chars().filter(|c| *c != ':').collect();
+    digits.len() == 6 && digits.ends_with("60")
 }
 
 #[cfg(test)]

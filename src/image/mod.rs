@@ -23,7 +23,6 @@ mod reference;
 mod resolve;
 mod resolver;
 mod shape;
-mod time;
 
 pub use config::{Config, History};
 pub use descriptor::{Descriptor, Platform, Target};
@@ -33,4 +32,3 @@ pub use graph::{
     Blob, BlobId, Claim, DocId, Document, Image, ImageGraph, ImageKind, Layer, Manifest, Node, Role,
 };
 pub use resolve::resolve;
-pub use time::rfc3339;

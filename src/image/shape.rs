@@ -4,9 +4,8 @@
 use super::{
     FaultKind, reference,
     resolver::{Resolver, Value},
-    time,
 };
-use crate::escape::escape;
+use crate::{escape::escape, rfc3339};
 
 /// What a value must be. `null` is a field that is not there.
 pub(super) enum Shape {
@@ -192,7 +191,7 @@ impl Resolver<'_> {
     fn check_text(&mut self, value: &Value<'_>, shape: &Shape) {
         let Some(text) = self.typed(&value.at, value.node.str()) else { return };
         let (kind, is_right) = match shape {
-            Time => (FaultKind::Time, time::rfc3339(text).is_some()),
+            Time => (FaultKind::Time, rfc3339::parse(text).is_some()),
             _ => (FaultKind::Reference, reference::is_complete(text)),
         };
         if !is_right {

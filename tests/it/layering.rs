@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Modules that may use only a few, whatever the layers say.
 const ONLY: &[(&str, &[&str])] = &[
-    ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest", "place", "rfc3339"]),
+    ("build", &["error", "location", "limits", "observe", "escape", "grade", "digest", "place"]),
     ("rules", &["error", "escape", "grade", "json", "tar", "image", "digest", "stack", "rfc3339"]),
 ];
 

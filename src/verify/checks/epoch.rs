@@ -15,15 +15,14 @@ use super::{
 };
 use crate::{
     escape::escape,
-    image::{BlobId, Image, Node},
+    image::{BlobId, DocId, Image, Node},
+    json::Field,
     rfc3339,
+    rules::{DocumentKind, Rule},
 };
 
 /// BuildKit's annotation of a layer whose times it rewrote.
 const REWRITTEN: &str = "buildkit/rewritten-timestamp";
-
-/// The OCI image specification's annotation with the time an image was made.
-const CREATED: &str = "org.opencontainers.image.created";
 
 pub(super) fn layers_newer(case: &Case<'_>) -> Vec<Hit> {
     let own = case.options.newer_base.then(|| own_layers(case));
@@ -53,24 +52,22 @@ pub(super) fn config_newer(case: &Case<'_>) -> Vec<Hit> {
     hits
 }
 
-/// Annotations with the time an image was made, of manifests, of indexes and of what they list.
+/// What `normalize` would set back in manifests and indexes.
 pub(super) fn annotations_newer(case: &Case<'_>) -> Vec<Hit> {
     let Some(epoch) = case.options.source_date_epoch else { return Vec::new() };
+    let Some(times) = Rule::by_id("manifest.created").and_then(Rule::field) else { return Vec::new() };
     let mut hits = Vec::new();
-    for document in &case.graph.documents {
-        let (Node::Manifest(_) | Node::Index(_), Some(root)) = (&document.node, &document.root) else {
-            continue;
+    for (position, document) in case.graph.documents.iter().enumerate() {
+        let kind = match &document.node {
+            Node::Index(_) if case.graph.root == Some(DocId::at(position)) => DocumentKind::Root,
+            Node::Index(_) => DocumentKind::Index,
+            Node::Manifest(_) => DocumentKind::Manifest,
+            _ => continue,
         };
-        let lists = ["manifests", "layers"].into_iter().flat_map(|key| {
-            let list = root.get(key).and_then(|list| list.array().ok()).unwrap_or_default();
-            list.iter().enumerate().map(move |(i, node)| (format!("/{key}/{i}"), Some(node)))
-        });
-        let single = [(String::new(), Some(root)), ("/config".to_owned(), root.get("config"))];
-        for (pointer, node) in single.into_iter().chain(lists) {
-            let time = node.and_then(|node| node.get("annotations")?.get(CREATED)?.str().ok());
-            let Some(time) = time.filter(|time| is_newer(time, epoch)) else { continue };
-            let at =
-                case.graph.blob(document.blob).at.clone().pointer(format!("{pointer}/annotations/{CREATED}"));
+        let fields = document.root.as_ref().map(|root| times.find(kind, root)).unwrap_or_default();
+        for (_, Field { node, .. }) in fields {
+            let Some(time) = node.str().ok().filter(|time| is_newer(time, epoch)) else { continue };
+            let at = case.graph.blob(document.blob).at.clone().at(node.span.start as u64);
             hits.push(Hit::new(at, escape(time.as_bytes())));
         }
     }
