@@ -37,7 +37,7 @@ impl EntryIndex<'_> {
                 continue;
             }
             let previous = entry.previous;
-            let (odd, special) = (odd_name(entry), entry.kind == EntryKind::Other);
+            let (odd, kind) = (odd_name(entry), entry.kind);
             let (folder, _) = split_base(entry.path());
             if folder != above.0 {
                 let obstacle = self.obstacle(folder).map(|path| format!("below {}", escape(path)));
@@ -46,8 +46,13 @@ impl EntryIndex<'_> {
             if let Some(why) = odd {
                 self.fault(FaultKind::OddName, position, why.to_owned());
             }
-            if special {
-                self.fault(FaultKind::SpecialEntry, position, String::new());
+            match kind {
+                EntryKind::Other => self.fault(FaultKind::SpecialEntry, position, String::new()),
+                EntryKind::Sparse => {
+                    let detail = "write the archive again without tar's -S".to_owned();
+                    self.fault(FaultKind::SparseEntry, position, detail);
+                }
+                _ => {}
             }
             if let Some(previous) = previous {
                 self.compare_twins(position, previous.position());
@@ -68,7 +73,11 @@ impl EntryIndex<'_> {
         }
         let content =
             |entry: &Entry| self.files.get(entry.file).and_then(|file| file.get(entry.range.clone()));
-        let same = this.kind == other.kind && this.link == other.link && content(this) == content(other);
+        // What two sparse entries hold depends on their maps too.
+        let same = this.kind == other.kind
+            && this.kind != EntryKind::Sparse
+            && this.link == other.link
+            && content(this) == content(other);
         let kind = if same { FaultKind::RepeatedEntry } else { FaultKind::DuplicateEntry };
         let detail = format!("also at {:#x}", other.header_offset);
         self.fault(kind, position, detail);

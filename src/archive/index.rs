@@ -49,6 +49,8 @@ pub enum EntryKind {
     Symlink,
     /// A hard link.
     Hardlink,
+    /// A file that is stored sparse: its bytes in the archive are not its content.
+    Sparse,
     /// A device, a FIFO or something unknown.
     Other,
 }
@@ -96,6 +98,8 @@ pub enum Found {
     Missing,
     /// To something that is no regular file.
     NotAFile(EntryId),
+    /// To a file that is stored sparse.
+    Sparse(EntryId),
     /// Out of the archive, or in a circle.
     Broken(FaultKind),
 }
@@ -316,6 +320,7 @@ impl<'a> EntryIndex<'a> {
             let entry = self.entry(id);
             let target = match entry.kind {
                 EntryKind::File => return Found::File(id),
+                EntryKind::Sparse => return Found::Sparse(id),
                 EntryKind::Directory | EntryKind::Other => return Found::NotAFile(id),
                 EntryKind::Hardlink => clean_path(&entry.link).map(Cow::into_owned),
                 EntryKind::Symlink => join_link(entry.path(), &entry.link),
@@ -344,6 +349,7 @@ impl<'a> EntryIndex<'a> {
 impl tar::Sink for EntryIndex<'_> {
     fn member(&mut self, member: Member) {
         let kind = match member.kind {
+            Kind::Regular if member.sparse.is_some() => EntryKind::Sparse,
             Kind::Regular => EntryKind::File,
             Kind::Directory => EntryKind::Directory,
             Kind::Symlink => EntryKind::Symlink,

@@ -14,7 +14,7 @@ use crate::{
     media::{Media, Packing},
 };
 
-const MANIFEST: &[u8] = b"manifest.json";
+pub(super) const MANIFEST: &[u8] = b"manifest.json";
 
 /// One entry of `manifest.json`.
 #[derive(Clone, Debug)]

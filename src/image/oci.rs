@@ -18,7 +18,7 @@ use crate::{
 };
 
 const LAYOUT: &[u8] = b"oci-layout";
-const INDEX: &[u8] = b"index.json";
+pub(super) const INDEX: &[u8] = b"index.json";
 
 /// Reads the layout from `index.json` on; nothing where there is none.
 pub(super) fn resolve(resolver: &mut Resolver<'_>) {

@@ -5,7 +5,13 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Descriptor, DocId, FaultKind, Image, ImageGraph, ImageKind, Target, docker, oci, resolver::Resolver,
 };
-use crate::{archive::EntryIndex, escape::escape, grade::Grade, limits::Limits, location::Location};
+use crate::{
+    archive::{EntryIndex, Found},
+    escape::escape,
+    grade::Grade,
+    limits::Limits,
+    location::Location,
+};
 
 /// Reads every document of an archive, from its root documents on.
 pub fn resolve<'a>(index: &'a EntryIndex<'a>, at: Location, limits: &Limits) -> ImageGraph<'a> {
@@ -32,7 +38,10 @@ fn judge_completeness(resolver: &mut Resolver<'_>) {
     let graph = &resolver.graph;
     let at = graph.at.clone();
     if graph.root.is_none() && graph.docker.is_none() {
-        resolver.fault(FaultKind::NoIndex, &at, "");
+        // What is wrong with one that is there, but cannot be read, is said already.
+        if [oci::INDEX, docker::MANIFEST].iter().all(|name| graph.index.find(name) == Found::Missing) {
+            resolver.fault(FaultKind::NoIndex, &at, "");
+        }
     } else if graph.images.is_empty() && graph.faults.iter().all(|f| f.kind.grade() != Grade::Error) {
         resolver.fault(FaultKind::NoImages, &at, "");
     }

@@ -134,6 +134,8 @@ impl<'a> Resolver<'a> {
                 Target::Blob(self.blob_of(entry, role))
             }
             Found::Missing => Target::Absent,
+            // The archive has a finding of its own about it.
+            Found::Sparse(_) => Target::Unusable,
             Found::NotAFile(_) => {
                 self.fault(FaultKind::BlobNotAFile, at, crate::escape::escape(path));
                 Target::Unusable

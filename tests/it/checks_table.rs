@@ -249,6 +249,19 @@ fn archive_cases() -> Vec<Case> {
         case("archive.unsafe-name", extra(&[Member::file("../evil", "")])),
         case("archive.odd-name", extra(&[Member::file("..\\evil", "")])),
         case("archive.special-entry", extra(&[Member::device(b'4', "disk", 8, 0)])),
+        case(
+            "archive.sparse-entry",
+            good().outer(|outer| {
+                let layer = outer.member(Doc::Layer(0, 0));
+                let size = layer.data.len().to_string();
+                let map = format!("0,{size}");
+                *layer = layer
+                    .clone()
+                    .pax("GNU.sparse.numblocks", "1")
+                    .pax("GNU.sparse.size", size)
+                    .pax("GNU.sparse.map", map);
+            }),
+        ),
         case("archive.through-link", extra(&[Member::symlink("l", "blobs"), Member::file("l/x", "")])),
         case("archive.link-outside", extra(&[Member::symlink("l", "../../etc/passwd")])),
         case("archive.link-loop", extra(&[Member::symlink("l", "m"), Member::symlink("m", "l")])),

@@ -31,6 +31,7 @@ mod listing;
 mod measure;
 mod mutation;
 mod normalize;
+mod outer;
 mod outputs;
 mod policy;
 mod registry;
