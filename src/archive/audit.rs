@@ -13,7 +13,7 @@
 )]
 
 use super::{
-    Entry, EntryIndex, EntryKind, Found, Source,
+    Entry, EntryId, EntryIndex, EntryKind, Found, Source,
     fault::{Fault, FaultKind},
     index::PATH_MAX,
 };
@@ -87,7 +87,7 @@ impl EntryIndex<'_> {
         let links = |entry: &&Entry| matches!(entry.kind, EntryKind::Symlink | EntryKind::Hardlink);
         let Some(entry) = self.entries.get(position).filter(links) else { return };
         let target = escape(&entry.link).into_owned();
-        if let Found::Broken(kind) = self.find(entry.path()) {
+        if let Found::Broken(kind) = self.follow(EntryId::at(position)) {
             self.fault(kind, position, format!("-> {target}"));
         }
     }

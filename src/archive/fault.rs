@@ -29,6 +29,9 @@ fault_kinds! {
         LinkOutside Error "archive.link-outside"
             "a link leads out of the archive"
             "a reader that follows it reads files of the machine instead of the image"
+        HardlinkMissing Error "archive.hardlink-missing"
+            "a hard link's target is not before it in the archive"
+            "a hard link is another name of what is there already: every reader that extracts fails"
         LinkLoop Error "archive.link-loop"
             "links lead in a circle"
             "there is no content behind such a name"
@@ -37,10 +40,10 @@ fault_kinds! {
             "it was not looked at; no tool writes such archives, and what is there costs time or hides something"
         OuterCompression Note "archive.outer-compression"
             "the archive as a whole is compressed"
-            "docker load takes it, skopeo does not"
+            "skopeo and podman read it, but for a docker-archive in gzip; docker load reads it, but 20.10 no zstd"
         OuterDamaged Error "archive.outer-damaged"
-            "the archive's outer compression is damaged"
-            "what comes after the damage cannot be read"
+            "the archive as a whole cannot be decompressed to its end"
+            "what comes behind that place is not known"
     }
 }
 

@@ -32,6 +32,10 @@ use crate::{
 pub struct EntryId(u32);
 
 impl EntryId {
+    pub(super) fn at(position: usize) -> EntryId {
+        EntryId(u32::try_from(position).unwrap_or(u32::MAX))
+    }
+
     /// Position in [`EntryIndex::entries`].
     pub fn position(self) -> usize {
         self.0 as usize
@@ -70,6 +74,9 @@ pub struct Entry {
     pub range: Range<usize>,
     /// Offset of the first header block; 0 in directories.
     pub header_offset: u64,
+    /// The entry whose content this is: itself, or the one that a hard link is another name of; `None` where a hard
+    /// link's target was not before it.
+    origin: Option<EntryId>,
     /// The path, where it is not the name itself.
     path: Option<Vec<u8>>,
     /// The name is absolute or climbs out.
@@ -219,6 +226,8 @@ impl<'a> EntryIndex<'a> {
             None => (None, true),
         };
         let Place { file, range, header_offset } = place;
+        let id = EntryId::at(self.entries.len());
+        let origin = if kind == EntryKind::Hardlink { self.origin(&link) } else { Some(id) };
         let is_obstacle = kind != EntryKind::Directory;
         let (previous, superseded) = (None, false);
         let mut entry = Entry {
@@ -228,6 +237,7 @@ impl<'a> EntryIndex<'a> {
             file,
             range,
             header_offset,
+            origin,
             path,
             is_unsafe,
             previous,
@@ -235,7 +245,6 @@ impl<'a> EntryIndex<'a> {
             is_obstacle,
         };
 
-        let id = EntryId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let (entries, hashing) = (&mut self.entries, &self.hashing);
         let path_of = |id: &EntryId| entries.get(id.position()).map_or(&b""[..], Entry::path);
         let hash = hashing.whole(entry.path());
@@ -296,7 +305,7 @@ impl<'a> EntryIndex<'a> {
     /// All regular files below a folder, with their ids; only the last of each path.
     pub fn files_below(&self, folder: &'a str) -> impl Iterator<Item = (EntryId, &Entry)> {
         self.entries.iter().enumerate().filter_map(move |(position, entry)| {
-            let id = EntryId(u32::try_from(position).ok()?);
+            let id = EntryId::at(position);
             let is_below =
                 entry.path().strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
             (!entry.superseded && is_below && entry.kind == EntryKind::File).then_some((id, entry))
@@ -310,39 +319,56 @@ impl<'a> EntryIndex<'a> {
             .any(|e| e.path().strip_prefix(path.as_bytes()).is_some_and(|r| r.starts_with(b"/")))
     }
 
+    /// What a hard link to `target` is another name of, if it stood behind all entries there are now: the last entry
+    /// of that path, as it is.
+    fn origin(&self, target: &[u8]) -> Option<EntryId> {
+        let target = clean_path(target)?;
+        self.entry(self.last_of(&target)?).origin
+    }
+
     /// Follows `path`, through links inside the archive, to a regular file. Of several entries of one path the last
     /// counts, as for every reader that extracts.
     pub fn find(&self, path: &[u8]) -> Found {
-        let Some(path) = clean_path(path) else { return Found::Broken(FaultKind::UnsafeName) };
-        let mut path = path.into_owned();
+        match clean_path(path) {
+            Some(path) => self.last_of(&path).map_or(Found::Missing, |id| self.follow(id)),
+            None => Found::Broken(FaultKind::UnsafeName),
+        }
+    }
+
+    /// Follows an entry, through links inside the archive, to a regular file.
+    pub(super) fn follow(&self, mut id: EntryId) -> Found {
         for _ in 0..MAX_HOPS {
-            let Some(id) = self.last_of(&path) else { return Found::Missing };
             let entry = self.entry(id);
-            let target = match entry.kind {
-                EntryKind::File => return Found::File(id),
-                EntryKind::Sparse => return Found::Sparse(id),
-                EntryKind::Directory | EntryKind::Other => return Found::NotAFile(id),
-                EntryKind::Hardlink => clean_path(&entry.link).map(Cow::into_owned),
-                EntryKind::Symlink => join_link(entry.path(), &entry.link),
+            let Some(origin) = entry.origin else {
+                let outside = clean_path(&entry.link).is_none();
+                let kind = if outside { FaultKind::LinkOutside } else { FaultKind::HardlinkMissing };
+                return Found::Broken(kind);
             };
-            match target {
-                // A hard link to its own name means the entry of that name before it.
-                Some(target) if target == path && entry.kind == EntryKind::Hardlink => {
-                    match entry.previous.filter(|&id| self.entry(id).kind == EntryKind::File) {
-                        Some(id) => return Found::File(id),
-                        None => return Found::Broken(FaultKind::LinkLoop),
-                    }
+            let target = self.entry(origin);
+            match target.kind {
+                EntryKind::File => return Found::File(origin),
+                EntryKind::Sparse => return Found::Sparse(origin),
+                EntryKind::Directory | EntryKind::Hardlink | EntryKind::Other => {
+                    return Found::NotAFile(origin);
                 }
-                Some(target) => path = target,
-                None => return Found::Broken(FaultKind::LinkOutside),
+                EntryKind::Symlink => {}
+            }
+            // A hard link to a symbolic link is that link at another place.
+            let Some(path) = join_link(entry.path(), &target.link) else {
+                return Found::Broken(FaultKind::LinkOutside);
+            };
+            match self.last_of(&path) {
+                Some(next) => id = next,
+                None => return Found::Missing,
             }
         }
         Found::Broken(FaultKind::LinkLoop)
     }
 
-    /// Whether the entry of this (clean) path is a symbolic link.
-    pub fn is_symlink(&self, path: &[u8]) -> bool {
-        self.last_of(path).is_some_and(|id| self.entry(id).kind == EntryKind::Symlink)
+    /// Whether the entry of this (clean) path is a link.
+    pub fn is_link(&self, path: &[u8]) -> bool {
+        let is_link = |kind| matches!(kind, EntryKind::Symlink | EntryKind::Hardlink);
+        self.last_of(path).is_some_and(|id| is_link(self.entry(id).kind))
     }
 }
 

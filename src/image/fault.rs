@@ -99,7 +99,7 @@ fault_kinds! {
             "there are no bytes to verify"
         BlobIsLink Note "blob.is-link"
             "content is reached through a link"
-            "docker-archive does this for shared layers; some OCI readers do not follow links"
+            "docker-archive does this for shared layers; some readers do not follow symbolic links, or read nothing from hard links"
         EmbeddedData Error "blob.embedded-data"
             "a descriptor's embedded data is not the content its digest names"
             "readers that use it get other content than readers that fetch the blob"

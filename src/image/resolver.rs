@@ -127,8 +127,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn find(&mut self, path: &[u8], role: Role, at: &Location) -> Target {
         match self.graph.index.find(path) {
             Found::File(entry) => {
-                let named = crate::archive::clean_path(path).unwrap_or_default().into_owned();
-                if self.graph.index.entry(entry).path() != named && self.graph.index.is_symlink(&named) {
+                if crate::archive::clean_path(path).is_some_and(|path| self.graph.index.is_link(&path)) {
                     self.fault(FaultKind::BlobIsLink, at, crate::escape::escape(path));
                 }
                 Target::Blob(self.blob_of(entry, role))
