@@ -3,7 +3,7 @@
 //! The one way through for every command that reads an image. Must not open files or print.
 
 use crate::{
-    archive::{EntryIndex, Source},
+    archive::{self, Entry, EntryIndex, Source},
     digest::Digest,
     error::{Error, ErrorKind, Result},
     image::{self, FaultKind, Image, ImageGraph},
@@ -132,12 +132,29 @@ pub fn content(source: &Source, limits: &Limits) -> Content {
     }
 }
 
-/// Neither document is there, nor anything else of a layout.
+/// Neither document is there, nor anything else of a layout, nor a sign that there is more than could be read.
 fn is_no_image(graph: &ImageGraph<'_>) -> bool {
+    let index = graph.index;
     let documents = graph.faults.iter().all(|fault| fault.kind != FaultKind::NoIndex);
-    !documents
-        && !graph.index.entries.iter().any(|entry| entry.path() == b"oci-layout")
-        && !graph.index.has_below("blobs")
+    let broken_off = index.outcome.is_some_and(|outcome| outcome.end == End::Failed && outcome.members > 0)
+        || index.faults.iter().any(|fault| fault.kind == archive::FaultKind::OuterDamaged);
+    !documents && !broken_off && !index.has_below("blobs") && !index.entries.iter().any(is_document)
+}
+
+/// Whether an entry has the name of a document, as readers see it that take absolute names and `..` for names in the
+/// archive.
+fn is_document(entry: &Entry) -> bool {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in entry.name.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    matches!(parts[..], [b"index.json" | b"manifest.json" | b"oci-layout"])
 }
 
 fn why_no_image(graph: &ImageGraph<'_>) -> String {

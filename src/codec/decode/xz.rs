@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use lzma_rust2::XzReader;
+use lzma_rust2::{XzReader, lzma2_get_memory_usage};
 
 use super::{DecodeError, DecodeErrorKind, Frames, Input, Progress, Step, bytes};
 use crate::limits::Limits;
@@ -15,21 +15,23 @@ const PADDING: usize = 4;
 struct Xz<'a> {
     input: Input<'a>,
     stream: Option<XzReader<&'a [u8]>>,
-    /// What the decoder of a block may take, in KiB.
-    memory_limit: u32,
+    /// Largest dictionary, in bytes.
+    dictionary_limit: u32,
     frames: Frames,
 }
 
 pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], limits: &Limits) -> Box<dyn Step + 'a> {
     // The dictionary is what a window is in zstd, so it is held to the same limit.
-    let memory_limit = 1u32.checked_shl(limits.zstd_window_log.saturating_sub(10)).unwrap_or(u32::MAX);
-    Box::new(Xz { input: Input::new(blob), stream: None, memory_limit, frames: Frames::default() })
+    let dictionary_limit = 1u32.checked_shl(limits.zstd_window_log).unwrap_or(u32::MAX);
+    Box::new(Xz { input: Input::new(blob), stream: None, dictionary_limit, frames: Frames::default() })
 }
 
 impl<'a> Xz<'a> {
     fn next_stream(&mut self) -> Result<XzReader<&'a [u8]>, DecodeError> {
         if self.input.rest().starts_with(&MAGIC) {
-            return Ok(XzReader::new_mem_limit(self.input.rest(), false, self.memory_limit));
+            // The library limits all that a decoder takes, which is more than its dictionary.
+            let memory_limit = lzma2_get_memory_usage(self.dictionary_limit);
+            return Ok(XzReader::new_mem_limit(self.input.rest(), false, memory_limit));
         }
         if self.frames.content == 0 {
             Err(self.input.not_a("xz"))
@@ -45,15 +47,24 @@ impl<'a> Xz<'a> {
         self.input.advance(padding);
     }
 
+    /// The dictionary that a block asks for, in bytes, where its header was just read. The header ends in the size of the
+    /// dictionary (coded in one byte, not 0 where it is large), up to three zero bytes and a checksum of four
+    /// (.xz file format 3.1 and 5.3.1).
+    fn dictionary(&self) -> u64 {
+        const CHECKSUM: usize = 4;
+        let read = self.input.blob.get(..self.input.at.saturating_sub(CHECKSUM)).unwrap_or_default();
+        let coded = u64::from(read.iter().rev().find(|byte| **byte != 0).copied().unwrap_or_default());
+        (2 | coded & 1).checked_shl(u32::try_from(coded / 2 + 11).unwrap_or(u32::MAX)).unwrap_or(u64::MAX)
+    }
+
     fn error(&self, error: &std::io::Error) -> DecodeError {
         let kind = match error.kind() {
             ErrorKind::UnexpectedEof => return self.input.truncated("an xz stream"),
             ErrorKind::OutOfMemory => {
-                let limit = u64::from(self.memory_limit) << 10;
+                let (needs, limit) = (self.dictionary(), u64::from(self.dictionary_limit));
                 let message =
-                    format!("the xz block needs a larger dictionary than the limit of {limit} bytes");
-                // The decoder does not say how large, only that it is larger.
-                let kind = DecodeErrorKind::Window { needs: limit.saturating_add(1), limit };
+                    format!("the xz block needs a dictionary of {needs} bytes, the limit is {limit}");
+                let kind = DecodeErrorKind::Window { needs, limit };
                 return self.input.error(kind, message);
             }
             ErrorKind::Unsupported => DecodeErrorKind::Unsupported,
