@@ -12,6 +12,8 @@ use crate::limits::Limits;
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// CM: deflate, the only one there is.
 const DEFLATE: u8 = 8;
+/// Longest file name or comment with its NUL. RFC 1952 has no limit; Go's reader has this one.
+const MAX_STRING: usize = 512;
 /// The window that RFC 1951 allows, as a power of two.
 const WINDOW_BITS: u8 = 15;
 
@@ -68,10 +70,10 @@ impl<'a> Header<'a> {
         }
         let mut name = None;
         if flags & FNAME != 0 {
-            name = Some(fields.take_string().ok_or_else(|| truncated("the file name"))?);
+            name = Some(fields.take_string("the file name")?);
         }
         if flags & FCOMMENT != 0 {
-            fields.take_string().ok_or_else(|| truncated("the comment"))?;
+            fields.take_string("the comment")?;
         }
         if flags & FHCRC != 0 {
             let at = fields.at;
@@ -109,11 +111,21 @@ impl<'a> Fields<'a> {
     }
 
     /// A string up to its NUL, which is taken too.
-    fn take_string(&mut self) -> Option<&'a [u8]> {
-        let length = self.member.get(self.at..)?.iter().position(|byte| *byte == 0)?;
-        let string = self.take(length);
-        self.take(1)?;
-        string
+    fn take_string(&mut self, what: &'static str) -> Result<&'a [u8], HeaderError> {
+        let rest = self.member.get(self.at..).unwrap_or_default();
+        let room = rest.get(..MAX_STRING).unwrap_or(rest);
+        let Some(length) = room.iter().position(|byte| *byte == 0) else {
+            let (kind, at, what) = match room.len() {
+                MAX_STRING => {
+                    (DecodeErrorKind::Header, self.at, "a text is longer than the 511 bytes that Go reads")
+                }
+                _ => (DecodeErrorKind::Truncated, self.member.len(), what),
+            };
+            return Err(HeaderError { kind, at, what });
+        };
+        let string = self.take(length).unwrap_or_default();
+        self.take(1);
+        Ok(string)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The frame headers are read here first, so that a window over the limit, a dictionary or a reserved bit is
 //! refused by name and before anything is allocated; libzstd checks blocks, content size and checksum. Headers of
-//! blocks are read here too, for the one kind of block that libzstd takes and the readers of container engines do not.
+//! blocks are read here too, for the blocks that libzstd takes and the readers of container engines do not.
 
 use zstd::zstd_safe::{self, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 use zstd_safe::zstd_sys::ZSTD_ErrorCode;
@@ -17,6 +17,10 @@ const MAGIC_SIZE: usize = 4;
 const SKIPPABLE: u32 = 0x184d_2a50;
 /// A skippable frame's magic number and length.
 const SKIPPABLE_HEADER: usize = 8;
+/// Smallest window, where a frame's header states one.
+const MIN_WINDOW: u64 = 1 << 10;
+/// Largest block, in the frame and decoded.
+const MAX_BLOCK: u64 = 128 << 10;
 /// The window sizes that libzstd can be limited to, as powers of two.
 const WINDOW_LOGS: std::ops::RangeInclusive<u32> = 10..=31;
 
@@ -92,6 +96,8 @@ struct Zstd<'a> {
     /// where the last block is empty.
     content: Option<u64>,
     written: u64,
+    /// Most bytes that a block of the current frame may make.
+    block_limit: u64,
     /// Where the current frame's next block begins; `None` behind the last.
     block: Option<usize>,
     frames: Frames,
@@ -109,6 +115,7 @@ pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], limits: &Limits) -> Box<dyn 
         in_frame: false,
         content: None,
         written: 0,
+        block_limit: 0,
         block: None,
         frames: Frames::default(),
     })
@@ -145,6 +152,9 @@ impl Zstd<'_> {
         }
         self.in_frame = true;
         (self.content, self.written) = (header.content, 0);
+        // Blocks are held to the window (RFC 8878, 3.1.1.2.4). libzstd does not look where it has the whole frame at once,
+        // Go's zstd does, and takes smaller windows for 1 KiB.
+        self.block_limit = header.window.clamp(MIN_WINDOW, MAX_BLOCK);
         self.block = Some(self.input.at.saturating_add(MAGIC_SIZE).saturating_add(header.length));
         Ok(Progress::Wrote(0))
     }
@@ -210,6 +220,12 @@ impl Zstd<'_> {
             let (last, kind, size) = (header & 1 == 1, header >> 1 & 3, header >> 3);
             if kind == COMPRESSED && size < 2 {
                 let message = format!("zstd frame: a compressed block of {size} bytes");
+                return Err(DecodeError::new(DecodeErrorKind::Corrupt, at, message));
+            }
+            if size > self.block_limit {
+                let limit = self.block_limit;
+                let message =
+                    format!("zstd frame: a block of {size} bytes, the frame's window allows {limit}");
                 return Err(DecodeError::new(DecodeErrorKind::Corrupt, at, message));
             }
             let content = if kind == RLE { 1 } else { usize::try_from(size).unwrap_or(usize::MAX) };
