@@ -6,7 +6,7 @@ use crate::{
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
     stack::{self, ListedMember},
-    tar::{Anomaly, Audit, Kind, Member, Sink, Timestamp, Walker},
+    tar::{Anomaly, Audit, Kind, Member, Sink, Timestamp, Unfolded, Walker},
 };
 
 /// Takes a layer's decoded stream, window by window.
@@ -18,7 +18,7 @@ pub(super) struct LayerReader {
 
 impl LayerReader {
     pub(super) fn new(needs: &Needs, limits: &Limits) -> LayerReader {
-        LayerReader { walker: Walker::new(limits), ledger: Ledger::new(needs), unpacked: 0 }
+        LayerReader { walker: Walker::new(limits), ledger: Ledger::new(needs, limits), unpacked: 0 }
     }
 
     /// Adds the next window.
@@ -65,11 +65,13 @@ struct Ledger {
     listing: bool,
     members: Vec<ListedMember>,
     file_digests: bool,
-    file: Option<Hasher>,
+    file: Option<(Unfolded, Hasher)>,
+    /// How many bytes of holes may still be hashed: they cost time, and nothing in the archive.
+    holes: u64,
 }
 
 impl Ledger {
-    fn new(needs: &Needs) -> Ledger {
+    fn new(needs: &Needs, limits: &Limits) -> Ledger {
         Ledger {
             audit: Audit::default(),
             anomalies: Vec::new(),
@@ -81,7 +83,17 @@ impl Ledger {
             members: Vec::new(),
             file_digests: needs.file_digests,
             file: None,
+            holes: limits.max_unpacked,
         }
+    }
+
+    /// Whether a file's holes are within what may be hashed; counts them.
+    fn affords(&mut self, member: &Member) -> bool {
+        let Some(segments) = &member.sparse else { return true };
+        let stored = segments.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
+        let left = self.holes.checked_sub(member.size.saturating_sub(stored));
+        self.holes = left.unwrap_or(self.holes);
+        left.is_some()
     }
 
     fn count(&mut self, member: &Member) {
@@ -109,21 +121,24 @@ impl Sink for Ledger {
     fn member(&mut self, member: Member) {
         self.count(&member);
         self.audit.member(&member, &mut self.anomalies);
-        self.file =
-            (self.file_digests && member.kind == Kind::Regular).then(|| Hasher::new(Algorithm::Sha256));
+        self.file = (self.file_digests && member.kind == Kind::Regular && self.affords(&member))
+            .then(|| (Unfolded::of(&member), Hasher::new(Algorithm::Sha256)));
         if self.listing {
             self.members.push(ListedMember { member, digest: None });
         }
     }
 
     fn data(&mut self, data: &[u8]) {
-        if let Some(file) = &mut self.file {
-            file.update(data);
+        if let Some((content, hasher)) = &mut self.file {
+            content.data(data, |bytes| hasher.update(bytes));
         }
     }
 
     fn end_member(&mut self) {
-        let digest: Option<Digest> = self.file.take().map(Hasher::finish);
+        let digest: Option<Digest> = self.file.take().map(|(mut content, mut hasher)| {
+            content.end(|bytes| hasher.update(bytes));
+            hasher.finish()
+        });
         if let Some(listed) = self.members.last_mut() {
             listed.digest = digest;
         }

@@ -94,8 +94,12 @@ pub(super) struct Record<'r> {
     gname: String,
     /// Bytes of content.
     size: u64,
-    /// Time of last modification: seconds since the epoch.
+    /// Time of last modification: seconds since the epoch, as close as a floating-point number comes.
     mtime: f64,
+    /// The same exactly: seconds since the epoch, rounded down.
+    mtime_secs: i64,
+    /// And nanoseconds behind them.
+    mtime_nanos: u32,
     /// The link's target.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
@@ -290,6 +294,8 @@ fn record<'r>(line: &Line<'r>) -> Record<'r> {
         gname: text(&member.gname),
         size: member.size,
         mtime: member.mtime.secs as f64 + f64::from(member.mtime.nanos) / 1e9,
+        mtime_secs: member.mtime.secs,
+        mtime_nanos: member.mtime.nanos,
         link: (!member.link.is_empty()).then(|| text(&member.link)),
         device: device.then_some((member.devmajor, member.devminor)),
         whiteout: stack::whiteout(member).map(|whiteout| match whiteout {
