@@ -76,6 +76,9 @@ impl Pending {
         if let Some(key) = &records.duplicate {
             tell(AnomalyKind::PaxDuplicateKey, format!("the keyword {} stands more than once", shown(key)));
         }
+        if let Some(key) = &records.odd_form {
+            tell(AnomalyKind::PaxRecordForm, format!("the keyword {}", shown(key)));
+        }
         if let Some((key, _)) = records.list.iter().find(|(_, value)| value.contains(&b'\n')) {
             tell(AnomalyKind::PaxNewline, format!("in the value of {}", shown(key)));
         }

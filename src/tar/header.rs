@@ -75,6 +75,10 @@ pub(super) struct Header<'a> {
     pub(super) hidden: bool,
     /// A number field is empty.
     pub(super) blank: bool,
+    /// A number field holds nothing but spaces.
+    pub(super) spaces: bool,
+    /// A NUL stands before or among the digits of a number.
+    pub(super) nul_inside: bool,
     /// A base-256 number begins with neither 0x80 nor 0xff.
     pub(super) odd_lead: bool,
     /// The prefix was found where GNU headers have times.
@@ -117,27 +121,45 @@ impl<'a> Header<'a> {
         let magic = magic(block);
         let numbers: [&[u8]; 5] = [size, mode, uid, gid, mtime];
         let ends_in_nul = |number: &&[u8]| number.last() == Some(&0);
+        let mut nul_inside = false;
+        let mut read = |what, field: &[u8]| {
+            let number = named(what, number_and_form(field));
+            number.map(|(value, nul)| {
+                nul_inside |= nul;
+                value
+            })
+        };
+        let (size, mode) = (read("size", size)?, read("mode", mode)?);
+        let (uid, gid, mtime) = (read("uid", uid)?, read("gid", gid)?, read("mtime", mtime)?);
+        let (major, minor) = match magic {
+            Magic::V7 => (0, 0),
+            _ => (read("devmajor", devmajor)?, read("devminor", devminor)?),
+        };
         let mut header = Header {
             typeflag: field::<156, 1>(block)[0],
             name,
             prefix: &[],
             link,
-            size: named("size", number(size))?,
-            mode: named("mode", number(mode))?,
-            uid: named("uid", number(uid))?,
-            gid: named("gid", number(gid))?,
-            mtime: named("mtime", number(mtime))?,
+            size,
+            mode,
+            uid,
+            gid,
+            mtime,
             atime: None,
             ctime: None,
             uname: &[],
             gname: &[],
-            devmajor: 0,
-            devminor: 0,
+            devmajor: major,
+            devminor: minor,
             magic,
             dialects: Dialects::NONE,
             signed,
             hidden: !is_zero(behind_name) || !is_zero(behind_link),
             blank: numbers.iter().any(|number| number.first() == Some(&0) && is_zero(number)),
+            spaces: numbers
+                .iter()
+                .any(|number| number.first() == Some(&b' ') && number.iter().all(|byte| *byte == b' ')),
+            nul_inside,
             odd_lead: numbers.iter().any(|number| matches!(number.first(), Some(0x81..=0xfe))),
             gnu_prefix: false,
             gnu_real_size: false,
@@ -148,8 +170,6 @@ impl<'a> Header<'a> {
         }
         header.uname = until_nul(field::<265, 32>(block));
         header.gname = until_nul(field::<297, 32>(block));
-        header.devmajor = named("devmajor", number(devmajor))?;
-        header.devminor = named("devminor", number(devminor))?;
         match magic {
             Magic::V7 => {}
             Magic::Ustar => {
@@ -198,6 +218,8 @@ impl<'a> Header<'a> {
         self.signed
             | self.hidden
             | self.blank
+            | self.spaces
+            | self.nul_inside
             | self.odd_lead
             | self.gnu_prefix
             | self.gnu_real_size
@@ -243,7 +265,7 @@ fn verify_checksum(block: &[u8; BLOCK]) -> Result<(bool, bool), Fault> {
     let ascii = block.iter().fold(0, |all, byte| all | byte) < 0x80;
     // The checksum itself counts as eight spaces.
     let unsigned = sum(block.as_chunks().0).wrapping_sub(sum(&[*stated])).wrapping_add(8 * 32);
-    let Some(value) = octal(stated) else {
+    let Some((value, _)) = octal(stated) else {
         let detail = "the checksum field holds no octal number".into();
         return Err(Fault::new(AnomalyKind::HeaderChecksum, detail));
     };
@@ -278,7 +300,7 @@ pub(super) enum NumberError {
     Overflow,
 }
 
-fn named(what: &str, value: Result<i64, NumberError>) -> Result<i64, Fault> {
+fn named<T>(what: &str, value: Result<T, NumberError>) -> Result<T, Fault> {
     value.map_err(|error| match error {
         NumberError::NotOctal => Fault::new(AnomalyKind::NumberInvalid, format!("{what} is no octal number")),
         NumberError::Overflow => {
@@ -289,6 +311,11 @@ fn named(what: &str, value: Result<i64, NumberError>) -> Result<i64, Fault> {
 
 /// A number field: base-256 (two's complement, big endian) where the first bit is set, else octal.
 pub(super) fn number(bytes: &[u8]) -> Result<i64, NumberError> {
+    number_and_form(bytes).map(|(value, _)| value)
+}
+
+/// A number field, and whether a NUL stands before or among its digits.
+fn number_and_form(bytes: &[u8]) -> Result<(i64, bool), NumberError> {
     let Some(first) = bytes.first().filter(|first| **first & 0x80 != 0) else {
         return octal(bytes).ok_or(NumberError::NotOctal);
     };
@@ -303,12 +330,12 @@ pub(super) fn number(bytes: &[u8]) -> Result<i64, NumberError> {
         value = value << 8 | u64::from(byte);
     }
     let value = i64::try_from(value).map_err(|_| NumberError::Overflow)?;
-    Ok(if negative { !value } else { value })
+    Ok((if negative { !value } else { value }, false))
 }
 
-/// Octal digits, with NULs and spaces around them; nothing is 0. `None` if anything else stands there. No field has
-/// more than twelve bytes, so no number is too large.
-fn octal(bytes: &[u8]) -> Option<i64> {
+/// Octal digits, with NULs and spaces around them, and whether a NUL stands before or among them; nothing is 0. `None` if
+/// anything else stands there. No field has more than twelve bytes, so no number is too large.
+fn octal(bytes: &[u8]) -> Option<(i64, bool)> {
     let mut text = bytes;
     while let [rest @ .., b' ' | 0] = text {
         text = rest;
@@ -318,13 +345,14 @@ fn octal(bytes: &[u8]) -> Option<i64> {
         |(value, others): (i64, u8), byte: &u8| (value << 3 | i64::from(byte & 7), others | byte ^ b'0');
     let (value, others) = text.iter().fold((0, 0), digit);
     if others & !7 == 0 {
-        return Some(value);
+        return Some((value, false));
     }
+    let nul_inside = text.contains(&0);
     while let [b' ' | 0, rest @ ..] = text {
         text = rest;
     }
     let (value, others) = until_nul(text).iter().fold((0, 0), digit);
-    (others & !7 == 0).then_some(value)
+    (others & !7 == 0).then_some((value, nul_inside))
 }
 
 #[cfg(test)]
@@ -338,6 +366,7 @@ mod tests {
             (b"   644 \0", Ok(0o644)),
             (b"\0\0\0\0\0\0\0\0", Ok(0)),
             (b"644\0junk", Ok(0o644)),
+            (b"\0\000644\0", Ok(0o644)),
             (b"0000648\0", Err(NumberError::NotOctal)),
             (b"-000001\0", Err(NumberError::NotOctal)),
             (b"6 4\0", Err(NumberError::NotOctal)),

@@ -50,6 +50,8 @@ pub(super) fn header_oddities(header: &Header) -> impl Iterator<Item = (AnomalyK
         (header.stray_prefix, prefix, ""),
         (header.hidden, AnomalyKind::BytesAfterNul, "in the name or the link target"),
         (header.blank, AnomalyKind::NumberBlank, "read as 0"),
+        (header.spaces, AnomalyKind::NumberSpaces, "read as 0"),
+        (header.nul_inside, AnomalyKind::NumberNul, ""),
     ]
     .into_iter()
     .filter(|(odd, ..)| *odd)
@@ -69,6 +71,7 @@ pub(super) fn open(
     // Members are large: it stays where it is made.
     let mut opening = Opening { member: plain(header), data: 0, real_size: header.size, map: Map::None };
     let (member, size) = (&mut opening.member, &mut opening.real_size);
+    let slash = member.name.ends_with(b"/");
     let mixed = pending.records.is_some() && (pending.long_name.is_some() || pending.long_link.is_some());
     if let Some(records) = pending.records {
         *size = apply_records(member, &records, *size, &mut tell)?;
@@ -82,6 +85,10 @@ pub(super) fn open(
     }
     if member.typeflag == 0 && member.name.ends_with(b"/") {
         member.kind = Kind::Directory;
+    }
+    if member.typeflag == 0 && member.name.ends_with(b"/") != slash {
+        let detail = format!("the header block's name is {}", shown(&header.full_name()));
+        tell(member, AnomalyKind::TypeByName, detail);
     }
     member.dialect = pending.dialects.only(header.dialects).settle(header.magic);
     if mixed {
@@ -197,7 +204,12 @@ fn open_sparse(
     }
     let format = PaxFormat::of(&opening.member);
     match format {
-        PaxFormat::None => return Ok(()),
+        PaxFormat::None => {
+            if let Some(key) = sparse::stray_record(&opening.member) {
+                tell(&opening.member, AnomalyKind::SparseStray, format!("the record {}", shown(key)));
+            }
+            return Ok(());
+        }
         PaxFormat::Unknown => {
             tell(&opening.member, AnomalyKind::SparseVersion, "taken as a plain file".into());
             return Ok(());

@@ -31,6 +31,7 @@ pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX, permissions};
 pub use outcome::{Bytes, End, Outcome};
 pub use pax::is_header_field;
+pub use sparse::Unfolded;
 pub use walk::Walker;
 pub use write::{END, Unrepresentable, encode, encode_global};
 
@@ -47,7 +48,7 @@ pub trait Sink {
     /// A member begins; its data follows.
     fn member(&mut self, member: Member);
 
-    /// A part of the current member's data as stored: holes of a sparse file and its map are left out. Where the
+    /// A part of the current member's data as stored: holes of a sparse file and its map are left out, [`Unfolded`] puts the holes back. Where the
     /// archive is fed as one slice, this is the whole body at once.
     fn data(&mut self, _data: &[u8]) {}
 

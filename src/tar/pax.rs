@@ -25,6 +25,9 @@ pub(super) struct Records {
     pub(super) list: Vec<Record>,
     /// The first keyword that came more than once.
     pub(super) duplicate: Option<Vec<u8>>,
+    /// The first keyword of a record that is written as no tool writes it: a length with a plus sign, or a blank before
+    /// the keyword.
+    pub(super) odd_form: Option<Vec<u8>>,
 }
 
 /// Whether a record with this keyword says something that the header block also says.
@@ -49,8 +52,12 @@ pub fn is_header_field(key: &[u8]) -> bool {
 pub(super) fn parse(mut body: &[u8]) -> Result<Records, Fault> {
     let mut raw = Vec::new();
     let mut sparse_map: Vec<&[u8]> = Vec::new();
+    let mut odd_form = None;
     while !body.is_empty() {
         let ((key, value), rest) = parse_record(body)?;
+        if odd_form.is_none() && (body.starts_with(b"+") || matches!(key.first(), Some(b' ' | b'\t'))) {
+            odd_form = Some(key.to_vec());
+        }
         body = rest;
         if key == SPARSE_OFFSET || key == SPARSE_LENGTH {
             let wanted = if sparse_map.len() & 1 == 0 { SPARSE_OFFSET } else { SPARSE_LENGTH };
@@ -70,7 +77,7 @@ pub(super) fn parse(mut body: &[u8]) -> Result<Records, Fault> {
         records.list.retain(|(key, _)| key != SPARSE_MAP);
         records.list.push((SPARSE_MAP.to_vec(), sparse_map.join(&b',')));
     }
-    Ok(records)
+    Ok(Records { odd_form, ..records })
 }
 
 /// The first record of `body` and what follows it.
@@ -130,7 +137,8 @@ fn keep_last(raw: &[RawRecord]) -> Records {
     }
     last.sort_unstable();
     let kept = last.into_iter().filter_map(|index| raw.get(index));
-    Records { list: kept.map(|(key, value)| (key.to_vec(), value.to_vec())).collect(), duplicate }
+    let list = kept.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+    Records { list, duplicate, odd_form: None }
 }
 
 /// A decimal number with an optional sign, as Go's ParseInt takes it.

@@ -26,6 +26,58 @@ fn too_long() -> Fault {
     Fault::new(AnomalyKind::SparseTooLong, format!("the map takes more than the limit of {MAX_MAP} bytes"))
 }
 
+/// Puts the holes of a sparse file back between its stored data; the data of any other file it hands on as it is.
+#[derive(Debug)]
+pub struct Unfolded {
+    /// Segments whose data is still to come, the last first; `None` where the file is not sparse.
+    segments: Option<Vec<(u64, u64)>>,
+    /// Up to where the content was handed on.
+    at: u64,
+    size: u64,
+}
+
+impl Unfolded {
+    /// For the content of `member`.
+    pub fn of(member: &Member) -> Unfolded {
+        let segments = member.sparse.as_ref().map(|segments| segments.iter().rev().copied().collect());
+        Unfolded { segments, at: 0, size: member.size }
+    }
+
+    /// Hands on the next stored `data`, and the holes before it.
+    pub fn data(&mut self, mut data: &[u8], mut take: impl FnMut(&[u8])) {
+        let Some(segments) = &mut self.segments else { return take(data) };
+        while let Some((offset, length)) = segments.last_mut().filter(|_| !data.is_empty()) {
+            zeros(&mut self.at, *offset, &mut take);
+            let count = usize::try_from(*length).unwrap_or(usize::MAX).min(data.len());
+            let (part, rest) = data.split_at(count);
+            take(part);
+            data = rest;
+            self.at = self.at.saturating_add(count as u64);
+            (*offset, *length) = (self.at, length.saturating_sub(count as u64));
+            if *length == 0 {
+                segments.pop();
+            }
+        }
+    }
+
+    /// Hands on the hole at the end, once all data has come.
+    pub fn end(&mut self, mut take: impl FnMut(&[u8])) {
+        if self.segments.is_some() {
+            zeros(&mut self.at, self.size, &mut take);
+        }
+    }
+}
+
+/// Hands on zeros from `at` on, which moves with them, to `end`.
+fn zeros(at: &mut u64, end: u64, take: &mut impl FnMut(&[u8])) {
+    const ZEROS: [u8; 16 << 10] = [0; 16 << 10];
+    while let left @ 1.. = end.saturating_sub(*at) {
+        let piece = usize::try_from(left).ok().and_then(|left| ZEROS.get(..left)).unwrap_or(&ZEROS);
+        take(piece);
+        *at = at.saturating_add(piece.len() as u64);
+    }
+}
+
 /// Checks that segments are in order, do not overlap and lie within `size`.
 pub(super) fn validate(segments: &[(i64, i64)], size: i64) -> Result<Vec<(u64, u64)>, Fault> {
     let mut end = 0;
@@ -72,6 +124,12 @@ impl PaxFormat {
             _ => PaxFormat::Unknown,
         }
     }
+}
+
+/// The first record that speaks of a sparse file, empty ones aside.
+pub(super) fn stray_record(member: &Member) -> Option<&[u8]> {
+    let is_stray = |key: &[u8], value: &[u8]| key.starts_with(b"GNU.sparse.") && !value.is_empty();
+    member.records.iter().find(|(key, value)| is_stray(key, value)).map(|(key, _)| key.as_slice())
 }
 
 /// The real size that the records of a sparse member state.

@@ -317,7 +317,8 @@ impl Walker {
     ) -> Result<(), Fault> {
         let segments = sparse::validate(segments, opening.real_size)?;
         let mapped = segments.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
-        self.tell(sink, AnomalyKind::Sparse, || format!("{} data segments", segments.len()));
+        let kind = if opening.member.typeflag == b'S' { AnomalyKind::SparseGnu } else { AnomalyKind::Sparse };
+        self.tell(sink, kind, || format!("{} data segments", segments.len()));
         opening.member.size = opening.real_size.unsigned_abs();
         opening.member.sparse = Some(segments);
         self.begin_member(opening.member, opening.data, sink)?;

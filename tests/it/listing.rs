@@ -13,7 +13,11 @@ use repro_build::{
     limits::Limits,
 };
 
-use crate::support::{ImageBuilder, Layer, Member, expected, fixtures, run, tool};
+use serde_json::json;
+
+use crate::support::{
+    ImageBuilder, Layer, Member, Packing, digest, expected, fixtures, run, tool, write_sparse,
+};
 
 /// One layer of one fixture: where it comes from, and its decoded tar.
 struct LayerTar {
@@ -175,6 +179,74 @@ fn paths_are_found_from_the_root() {
     assert_eq!(find("**/passwd").1.len(), 2);
     for pattern in ["", "/", "etc//passwd", "etc/../etc", "./."] {
         assert_eq!(find(pattern), (Some(2), vec![]), "{pattern}");
+    }
+}
+
+/// Lists the one layer of an image as `ls --digest` does.
+fn ls_json(tar: Vec<u8>) -> serde_json::Value {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let image = ImageBuilder::good().layers(vec![Layer::of_tar(tar, Packing::Plain)]);
+    fs::write(file.path(), image.tar()).unwrap();
+    run(["ls".as_ref(), "--digest".as_ref(), "--format=json".as_ref(), file.path()]).json()
+}
+
+/// What a sparse file holds is what it was before GNU tar left out its holes.
+#[test]
+fn digests_of_sparse_files_count_their_holes() {
+    let Some(tar) = tool("tar") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let content = |size: usize, data: &[usize]| {
+        let mut content = vec![0; size];
+        data.iter().for_each(|at| content[*at..*at + 4096].fill(b'x'));
+        content
+    };
+    let files = [
+        ("begin", content(1 << 20, &[0])),
+        ("middle", content(1 << 20, &[1 << 16, 1 << 18])),
+        ("end", content((1 << 20) + 4096, &[1 << 20])),
+        ("hole", content(1 << 20, &[])),
+        ("plain", content(4096, &[0])),
+    ];
+    for (name, content) in &files {
+        write_sparse(&folder.path().join(name), content);
+    }
+    for format in [&["gnu"][..], &["posix", "0.0"], &["posix", "0.1"], &["posix", "1.0"]] {
+        let path = folder.path().join("layer.tar");
+        let mut command = tar.command();
+        command.args(["--hole-detection=raw", "-cS", &format!("--format={}", format[0])]);
+        command.args(format.get(1).map(|version| format!("--sparse-version={version}")));
+        command.arg("-C").arg(folder.path()).args(files.iter().map(|(name, _)| name)).arg("-f").arg(&path);
+        assert!(command.status().unwrap().success());
+        let layer = fs::read(path).unwrap();
+        assert!(layer.len() < 1 << 18, "the holes are stored");
+        let listed = ls_json(layer);
+        for ((name, content), listed) in files.iter().zip(listed.as_array().unwrap()) {
+            let expected = digest("sha256", content);
+            assert_eq!((&listed["name"], &listed["digest"]), (&json!(name), &json!(expected)), "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_hole_larger_than_the_limit_is_not_hashed() {
+    let sparse = |size: u64| {
+        let map = Member::file(format!("{size}"), "").pax("GNU.sparse.numblocks", "0");
+        map.pax("GNU.sparse.major", "0").pax("GNU.sparse.minor", "1").pax("GNU.sparse.size", size.to_string())
+    };
+    let listed = ls_json(crate::support::tar(&[sparse(1 << 60), sparse(4096)]));
+    assert_eq!((&listed[0]["size"], listed[0].get("digest")), (&json!(1_u64 << 60), None));
+    assert_eq!(listed[1]["digest"], digest("sha256", &[0; 4096]));
+}
+
+#[test]
+fn times_are_listed_to_the_nanosecond() {
+    let at = |time: &str| Member::file(time, "").pax("mtime", time);
+    let times = ["1700000000.123456789", "1700000000.1234567", "-0.5"];
+    let listed = ls_json(crate::support::tar(&times.map(at)));
+    for (i, secs, nanos) in
+        [(0, 1_700_000_000, 123_456_789), (1, 1_700_000_000, 123_456_700), (2, -1, 500_000_000)]
+    {
+        assert_eq!((&listed[i]["mtime_secs"], &listed[i]["mtime_nanos"]), (&json!(secs), &json!(nanos)));
     }
 }
 

@@ -181,6 +181,23 @@ fn gzip_header_fields_are_read_and_checked() {
     }
 }
 
+/// Go's compress/gzip reads names and comments into 512 bytes, the NUL included (gzip: invalid header).
+#[test]
+fn gzip_texts_are_as_long_as_go_reads_them() {
+    let plain = compress(Compression::Gzip, b"ok");
+    let (fixed, body) = plain.split_at(10);
+    for flag in [0x08, 0x10] {
+        let with = |length: usize| {
+            let mut header = fixed.to_vec();
+            header[3] = flag;
+            [header, vec![b'n'; length], vec![0], body.to_vec()].concat()
+        };
+        assert_eq!(decode(Compression::Gzip, &with(511)).map(|(content, _)| content), Ok(b"ok".to_vec()));
+        assert_eq!(kind(Compression::Gzip, &with(512)), Kind::Header);
+        assert_eq!(kind(Compression::Gzip, &with(300)[..200]), Kind::Truncated);
+    }
+}
+
 #[test]
 fn gzip_trailer_is_checked() {
     let blob = compress(Compression::Gzip, &text(30));
@@ -291,6 +308,34 @@ fn zstd_compressed_blocks_are_not_empty() {
     assert_eq!(kind(Compression::Zstd, &two_frames), Kind::Corrupt);
 }
 
+/// What Go's zstd takes, by its source and as measured with containerd and podman: blocks up to the frame's window, which
+/// is 1 KiB at least, and up to 128 KiB.
+#[test]
+fn zstd_blocks_fit_into_the_window() {
+    let single_segment = |content: &[u8]| {
+        let size = (content.len() as u16 - 256).to_le_bytes();
+        let parts = content.chunks(content.len() - 1).map(|part| (part.len() as u32) << 3);
+        let blocks = parts.zip([0, 1]).zip(content.chunks(content.len() - 1));
+        let blocks: Vec<u8> = blocks
+            .flat_map(|((head, last), part)| [&(head | last).to_le_bytes()[..3], part].concat())
+            .collect();
+        [&[0x28, 0xb5, 0x2f, 0xfd, 0x60], &size[..], &blocks].concat()
+    };
+    assert!(decode(Compression::Zstd, &single_segment(&[b'x'; 700])).is_ok());
+    for (log, size, fits) in [
+        (10, 1 << 10, true),
+        (10, (1 << 10) + 1, false),
+        (15, 1 << 15, true),
+        (15, (1 << 15) + 1, false),
+        (17, 1 << 17, true),
+        (18, 1 << 17, true),
+        (18, (1 << 17) + 1, false),
+    ] {
+        let result = decode(Compression::Zstd, &zstd_frame(0, &[(log - 10) << 3], &vec![b'x'; size]));
+        assert_eq!(result.is_ok(), fits, "2^{log}: {size}");
+    }
+}
+
 #[test]
 fn zstd_checksum_is_checked() {
     let mut blob = compress(Compression::Zstd, &text(20));
@@ -307,9 +352,13 @@ fn xz_dictionary_is_limited() {
     encoder.write_all(b"ok").unwrap();
     let blob = encoder.finish().unwrap();
     assert!(decode(Compression::Xz, &blob).is_ok());
-    let limits = Limits { zstd_window_log: 16, ..Limits::default() };
-    let error = decoder(Compression::Xz, &blob, &limits).fill(&mut [0; 9]).unwrap_err();
-    assert!(matches!(error.kind, Kind::Window { limit: 0x1_0000, .. }), "{error:?}");
+    let decode = |zstd_window_log| {
+        let limits = Limits { zstd_window_log, ..Limits::default() };
+        decoder(Compression::Xz, &blob, &limits).fill(&mut [0; 9]).map_err(|error| error.kind)
+    };
+    assert_eq!(decode(20), Ok(2));
+    assert_eq!(decode(19), Err(Kind::Window { needs: 1 << 20, limit: 1 << 19 }));
+    assert_eq!(decode(16), Err(Kind::Window { needs: 1 << 20, limit: 1 << 16 }));
 }
 
 proptest! {

@@ -19,4 +19,4 @@ pub use image::{Image, Layer, Packing, digest};
 pub use member::{Member, tar};
 pub use run::{Ran, program, run};
 pub use store::{Built, Doc, Outer};
-pub use tool::{Tool, shared, skipped, tool};
+pub use tool::{Tool, shared, skipped, tool, write_sparse};

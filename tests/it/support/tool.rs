@@ -1,5 +1,6 @@
 //! Other programs as oracles, and the test data beside the checkout.
 
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,6 +48,16 @@ pub fn shared(path: &str) -> Option<PathBuf> {
         return None;
     }
     Some(file)
+}
+
+/// Writes a file with a hole wherever `content` has a block of zeros.
+pub fn write_sparse(path: &Path, content: &[u8]) {
+    const BLOCK: usize = 4096;
+    let file = std::fs::File::create(path).unwrap();
+    file.set_len(content.len() as u64).unwrap();
+    for (number, block) in content.chunks(BLOCK).enumerate().filter(|(_, block)| **block != [0; BLOCK]) {
+        file.write_all_at(block, (BLOCK * number) as u64).unwrap();
+    }
 }
 
 /// Says that a test is skipped.
