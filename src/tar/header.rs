@@ -366,7 +366,7 @@ mod tests {
             (b"   644 \0", Ok(0o644)),
             (b"\0\0\0\0\0\0\0\0", Ok(0)),
             (b"644\0junk", Ok(0o644)),
-            (b"\0\000644\0", Ok(0o644)),
+            (b"\x00\x00644\0", Ok(0o644)),
             (b"0000648\0", Err(NumberError::NotOctal)),
             (b"-000001\0", Err(NumberError::NotOctal)),
             (b"6 4\0", Err(NumberError::NotOctal)),

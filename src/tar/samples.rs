@@ -130,7 +130,7 @@ pub(super) fn samples() -> Vec<(AnomalyKind, Vec<u8>)> {
         (TooManyDirectories, whole(&many_directories)),
         (ChecksumSigned, whole(&[signed])),
         (NumberLead, whole(&[patched("a", &[(108, b"\x81\0\0\0\0\0\0\x05")])])),
-        (NumberNul, whole(&[patched("a", &[(108, b"\0000005\0")])])),
+        (NumberNul, whole(&[patched("a", &[(108, b"\x00000005\0")])])),
         (NumberSpaces, whole(&[patched("a", &[(108, b"        ")])])),
         (NumberNegative, whole(&[patched("a", &[(108, &[0xff; 8])])])),
         (HeaderOnlyWithSize, whole(&[block(b"d/", b'5', 512, &[]).to_vec()])),

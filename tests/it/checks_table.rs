@@ -150,7 +150,7 @@ fn member_cases() -> Vec<Case> {
         case("tar.too-many-directories", of_members(&too_many)),
         one("tar.checksum-signed", signed_checksum()),
         one("tar.number-lead", file().patch(108, *b"\x90\0\0\0\0\0\0\x01")),
-        one("tar.number-nul", file().patch(108, *b"\0000005\0")),
+        one("tar.number-nul", file().patch(108, *b"\x00000005\0")),
         one("tar.number-spaces", file().patch(108, [b' '; 8])),
         one("tar.number-negative", file().patch(108, [0xff; 8])),
         one("tar.header-only-with-size", Member::dir("d/").size(512)),

@@ -54,7 +54,9 @@ impl<'a> Xz<'a> {
         const CHECKSUM: usize = 4;
         let read = self.input.blob.get(..self.input.at.saturating_sub(CHECKSUM)).unwrap_or_default();
         let coded = u64::from(read.iter().rev().find(|byte| **byte != 0).copied().unwrap_or_default());
-        (2 | coded & 1).checked_shl(u32::try_from(coded / 2 + 11).unwrap_or(u32::MAX)).unwrap_or(u64::MAX)
+        (2 | coded & 1)
+            .checked_shl(u32::try_from((coded / 2).saturating_add(11)).unwrap_or(u32::MAX))
+            .unwrap_or(u64::MAX)
     }
 
     fn error(&self, error: &std::io::Error) -> DecodeError {
