@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{
     documents::{Content, Documents},
-    form, names,
+    form, made, names,
     outcome::subject,
-    print::platform_of,
 };
 use crate::{
     digest::Algorithm,
@@ -230,49 +229,21 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
         let mut layers = Vec::new();
         for layer in image.layers.iter().filter_map(|layer| layer.blob) {
             let content = documents.content(layer)?;
-            let packing = crate::codec::sniff(documents.bytes(&content));
-            let media_type = match packing {
-                crate::codec::Compression::Plain => form::LAYER.to_owned(),
-                packing => format!("{}+{packing}", form::LAYER),
-            };
+            let media_type = made::layer_type(documents.bytes(&content));
             layers.push(stored(documents, &media_type, layer)?);
         }
-        let manifest = form::object([
-            ("schemaVersion", Value::Number("2".into())),
-            ("mediaType", form::string(form::MANIFEST)),
-            ("config", config_descriptor),
-            ("layers", form::array(layers)),
-        ]);
-        let bytes = form::print(&Node { span: 0..0, value: manifest });
-        let content = Content::Document(bytes.into());
+        let content = Content::Document(made::manifest(config_descriptor, layers).into());
         let descriptor = descriptor(documents, form::MANIFEST, &content);
         let path = documents.digest(&content, Algorithm::Sha256).blob_path();
         documents.files.insert(path.into_bytes(), content);
-        let platform = graph.document(config).root.as_ref().and_then(platform_of);
         documents.ledger.note(format!(
             "the manifest of {} was made here: a docker-archive has none",
             subject(graph, blob)
         ));
         let names = names::kept(documents, &image.names);
-        for annotations in
-            names.iter().map(|name| Some(names::annotations(name))).chain(names.is_empty().then_some(None))
-        {
-            let mut descriptor = Node { span: 0..0, value: descriptor.clone() };
-            if let Some(annotations) = annotations {
-                form::set(&mut descriptor, "annotations", annotations);
-            }
-            if let Some(platform) = &platform {
-                form::set(&mut descriptor, "platform", platform.clone());
-            }
-            descriptors.push(descriptor.value);
-        }
+        descriptors.extend(made::named(&descriptor, &names, graph.document(config).root.as_ref()));
     }
-    let index = form::object([
-        ("schemaVersion", Value::Number("2".into())),
-        ("mediaType", form::string(form::INDEX)),
-        ("manifests", form::array(descriptors)),
-    ]);
-    Ok(Content::Document(form::print(&Node { span: 0..0, value: index }).into()))
+    Ok(Content::Document(made::index(descriptors).into()))
 }
 
 /// Writes a blob below `blobs/` and gives its descriptor.
@@ -284,10 +255,5 @@ fn stored(documents: &mut Documents<'_>, media_type: &str, blob: BlobId) -> Resu
 
 fn descriptor(documents: &Documents<'_>, media_type: &str, content: &Content) -> Value {
     let digest = documents.digest(content, Algorithm::Sha256);
-    let size = documents.bytes(content).len();
-    form::object([
-        ("mediaType", form::string(media_type)),
-        ("digest", form::string(digest.to_string())),
-        ("size", Value::Number(size.to_string())),
-    ])
+    made::descriptor(media_type, &digest, documents.bytes(content).len())
 }

@@ -10,6 +10,7 @@ mod form;
 mod layer;
 mod layers;
 mod layout;
+pub(crate) mod made;
 mod names;
 mod order;
 mod outcome;
@@ -45,6 +46,7 @@ use outcome::Ledger;
 
 pub use base::Base;
 pub use layout::Layout;
+pub(crate) use order::Order as MemberOrder;
 pub use outcome::{Change, Moved, Outcome};
 pub use output::to_file;
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// What the order depends on, one for each member of a layer, in archive order.
 #[derive(Default)]
-pub(super) struct Order {
+pub(crate) struct Order {
     members: Vec<Place>,
 }
 
@@ -28,7 +28,7 @@ struct Place {
 
 impl Order {
     /// Adds the next member.
-    pub(super) fn add(&mut self, member: &Member) {
+    pub(crate) fn add(&mut self, member: &Member) {
         let clean = |path: &[u8]| {
             clean_path(path.strip_prefix(b"/").unwrap_or(path)).map_or(path.to_vec(), Cow::into_owned)
         };
@@ -41,7 +41,7 @@ impl Order {
 
     /// The members' positions in the order to write them in; `None` if they stand in it already. The error says why
     /// they cannot be sorted.
-    pub(super) fn sorted(&self) -> Result<Option<Vec<usize>>, String> {
+    pub(crate) fn sorted(&self) -> Result<Option<Vec<usize>>, String> {
         let by_path: HashMap<&[u8], usize> =
             self.members.iter().enumerate().map(|(i, place)| (place.path.as_slice(), i)).collect();
         self.refuse(&by_path)?;
