@@ -90,6 +90,9 @@ pub struct Placed<'m> {
     pub layer: usize,
     /// The member that made it.
     pub listed: &'m ListedMember,
+    /// Of what it is a name, and that member's layer: of a hard link what its target was when the link was made, else
+    /// the member itself.
+    pub file: (usize, &'m ListedMember),
 }
 
 /// The file system that `layers`, lowest first, make together; by path, sorted.
@@ -112,7 +115,10 @@ pub fn merge<'m>(layers: impl IntoIterator<Item = &'m [ListedMember]>) -> BTreeM
             if listed.member.kind != Kind::Directory {
                 remove_below(&mut tree, &path);
             }
-            tree.insert(path, Placed { layer, listed });
+            let target = || tree.get(&path_of(&listed.member.link)).map(|target| target.file);
+            let file =
+                (listed.member.kind == Kind::Hardlink).then(target).flatten().unwrap_or((layer, listed));
+            tree.insert(path, Placed { layer, listed, file });
         }
     }
     tree

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     rules::{Canon, Context, MemberCanon, RULES},
     stack::{self, ListedMember},
-    tar::{Dialect, Kind, Member, XATTR_PREFIX, is_header_field},
+    tar::{self, Dialect, Kind, Member, XATTR_PREFIX, is_header_field},
 };
 
 /// One field of an entry.
@@ -140,25 +140,27 @@ fn members() -> impl Iterator<Item = (&'static str, &'static MemberCanon)> {
 
 /// Extended attributes and other PAX records.
 fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mut Vec<Change>) {
-    let value = |member: &Member, key: &[u8]| {
-        member.records.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone())
-    };
     let mut keys: Vec<&[u8]> = l.records.iter().chain(&r.records).map(|(key, _)| key.as_slice()).collect();
     keys.sort_unstable();
     keys.dedup();
-    for key in keys.into_iter().filter(|key| !is_header_field(key) && !key.starts_with(b"GNU.sparse.")) {
-        let (a, b) = (value(l, key), value(r, key));
-        if a == b {
+    for key in keys.into_iter().filter(|key| !key.starts_with(b"GNU.sparse.")) {
+        let (a, b) = (record(l, key), record(r, key));
+        if a == b || is_header_field(key) && !is_choice(l, r, key) {
             continue;
         }
         let (field, own) = match key.strip_prefix(XATTR_PREFIX) {
             Some(name) => (format!("xattr {}", show::lossless(name)), Cause::Xattr),
+            None if is_header_field(key) => (
+                format!("pax {}, which repeats the header", show::lossless(key)),
+                Cause::Rule("layer.dialect"),
+            ),
             None => (format!("pax {}", show::lossless(key)), Cause::Encoding),
         };
         if depth == Depth::Applied && own != Cause::Xattr {
             continue;
         }
-        let cause = rule(l, r, context, |l, r| value(l, key) == value(r, key)).unwrap_or(own);
+        let by_rule = || rule(l, r, context, |l, r| record(l, key) == record(r, key)).unwrap_or(own);
+        let cause = if is_header_field(key) { own } else { by_rule() };
         let text = |value: Option<Vec<u8>>| value.map(|value| show::lossless(&value));
         changes.push(Change::new(cause, field, text(a), text(b)));
     }
@@ -174,6 +176,31 @@ fn records(l: &Member, r: &Member, depth: Depth, context: &Context, changes: &mu
         let text = |names: Vec<Vec<u8>>| show::lossless(&names.join(&b", "[..]));
         changes.push(Change::new(cause, "xattr order", text(a), text(b)));
     }
+}
+
+/// The value of a PAX record. One that stands for a field of the header counts only where the writer would put it back
+/// although the header can hold the field; else it follows from the field.
+fn record(member: &Member, key: &[u8]) -> Option<Vec<u8>> {
+    let (_, value) = member.records.iter().find(|(k, _)| k == key)?;
+    let put_back = || {
+        let mut without = member.clone();
+        without.records.retain(|(k, _)| k != key);
+        tar::encode(&without) != tar::encode(member)
+    };
+    (!is_header_field(key) || put_back()).then(|| value.clone())
+}
+
+/// Whether a record that stands for a field of the header is on one side only although the field is the same.
+fn is_choice(l: &Member, r: &Member, key: &[u8]) -> bool {
+    let (other, value) = match (record(l, key), record(r, key)) {
+        (Some(value), None) => (r, value),
+        (None, Some(value)) => (l, value),
+        _ => return false,
+    };
+    let mut other = Member { dialect: Dialect::Pax, ..other.clone() };
+    other.records.retain(|(k, _)| k != key);
+    other.records.push((key.to_vec(), value));
+    record(&other, key).is_some()
 }
 
 /// The path by which an entry is known.

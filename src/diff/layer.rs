@@ -21,9 +21,10 @@ use crate::{
     escape::escape,
     image::BlobId,
     measure::{LayerFacts, LayerFault},
+    normalize::MemberOrder,
     rules::Context,
     stack::{ListedMember, Placed},
-    tar::{End, Kind},
+    tar::{AnomalyKind, End, GlobalHeader, Kind, Record},
 };
 
 /// What differs between two tar streams.
@@ -50,12 +51,40 @@ pub(super) fn streams(
     for pair in &pairs {
         let l = pair.left().and_then(|i| l.get(i)).map(|listed| Stored { listed, blob: Some(left_blob) });
         let r = pair.right().and_then(|i| r.get(i)).map(|listed| Stored { listed, blob: Some(right_blob) });
-        diff.entries.extend(entries(l, r, Depth::Archived, context));
+        if let Some(either) = l.or(r) {
+            let changes = changes(l, r, Depth::Archived, context);
+            diff.entries.extend(entry_diff(entry::path(either.listed), l, r, changes));
+        }
     }
     diff.changes.extend(order(&pairs, l, r));
+    let (a, b) = (globals(left), globals(right));
+    if a != b {
+        let text = |globals: &[Global<'_>]| {
+            let records = globals.iter().flat_map(|(_, records, _)| records.iter());
+            let text = |(key, value): &Record| format!("{}={}", show::lossless(key), show::lossless(value));
+            (!globals.is_empty()).then(|| records.map(text).collect::<Vec<_>>().join(", "))
+        };
+        diff.changes.push(Change::new(
+            Cause::Rule("layer.global-headers"),
+            "global headers",
+            text(&a),
+            text(&b),
+        ));
+    }
     let (a, b) = (framing(left), framing(right));
     if a != b && !(is_in_records(left) && is_in_records(right)) {
-        diff.changes.push(Change::new(Cause::Rule("layer.framing"), "end of the tar", a, b));
+        diff.changes.push(Change::new(FRAMING, "end of the tar", a, b));
+    }
+    let (a, b) = (padding(left), padding(right));
+    if a != b || !a.is_empty() && diff.changes.is_empty() && diff.entries.is_empty() {
+        let text = |places: &[Padding<'_>]| match places {
+            [] => "all zero".to_owned(),
+            [(first, _), ..] => {
+                let places = count(places.len(), "place", "places");
+                format!("not zero in {places}, the first behind {}", show::lossless(first))
+            }
+        };
+        diff.changes.push(Change::new(FRAMING, "padding", text(&a), text(&b)));
     }
     if diff.changes.is_empty() && diff.entries.is_empty() {
         let (a, b) = (headers(left), headers(right));
@@ -63,6 +92,8 @@ pub(super) fn streams(
     }
     diff
 }
+
+const FRAMING: Cause = Cause::Rule("layer.framing");
 
 /// An entry and the blob it stands in.
 #[derive(Clone, Copy)]
@@ -79,41 +110,76 @@ pub(super) struct FileSystem<'f> {
 
 impl<'f> FileSystem<'f> {
     fn get(&self, path: &[u8]) -> Option<Stored<'f>> {
-        let placed = self.tree.get(path)?;
-        Some(Stored { listed: placed.listed, blob: self.blobs.get(placed.layer).copied().flatten() })
+        let (layer, listed) = self.tree.get(path)?.file;
+        Some(Stored { listed, blob: self.blobs.get(layer).copied().flatten() })
+    }
+
+    /// The paths of each file that has more than one, by the first of them.
+    fn links(&self) -> BTreeMap<&[u8], Vec<&[u8]>> {
+        let mut paths: BTreeMap<(usize, u64), Vec<&[u8]>> = BTreeMap::new();
+        for (path, placed) in &self.tree {
+            let (layer, file) = placed.file;
+            paths.entry((layer, file.member.header_offset)).or_default().push(path);
+        }
+        let linked = paths.into_values().filter(|paths| paths.len() > 1);
+        linked.filter_map(|paths| Some((*paths.first()?, paths))).collect()
     }
 }
 
-/// Compares two file systems.
+/// Compares two file systems. Which path of a file is the hard link and which the file makes no difference.
 pub(super) fn file_systems(
     left: &FileSystem<'_>,
     right: &FileSystem<'_>,
     context: &Context,
 ) -> Vec<EntryDiff> {
     let paths: BTreeSet<&Vec<u8>> = left.tree.keys().chain(right.tree.keys()).collect();
-    paths
-        .into_iter()
-        .filter_map(|path| entries(left.get(path), right.get(path), Depth::Applied, context))
-        .collect()
+    let (links_left, links_right) = (left.links(), right.links());
+    let entry = |path: &Vec<u8>| {
+        let (l, r) = (left.get(path), right.get(path));
+        let mut changes = changes(l, r, Depth::Applied, context);
+        let (a, b) = (links_left.get(path.as_slice()), links_right.get(path.as_slice()));
+        if a != b {
+            changes.push(Change::new(Cause::Content, "hard links", a.map(several), b.map(several)));
+        }
+        entry_diff(path.clone(), l, r, changes)
+    };
+    paths.into_iter().filter_map(entry).collect()
 }
 
-/// What differs between two entries of one path; `None` if nothing does.
-fn entries(
+/// The paths of one file, a few of them in full.
+fn several(paths: &Vec<&[u8]>) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| show::lossless(path)).collect();
+    let more = paths.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(" = "))
+}
+
+/// What differs between two entries of one path.
+fn changes(
     left: Option<Stored<'_>>,
     right: Option<Stored<'_>>,
     depth: Depth,
     context: &Context,
-) -> Option<EntryDiff> {
-    let changes = match (left, right) {
+) -> Vec<Change> {
+    match (left, right) {
         (Some(l), Some(r)) => entry::compare(l.listed, r.listed, depth, context),
         (Some(l), None) => vec![Change::new(Cause::Removed, "entry", summary(l.listed), None)],
         (None, Some(r)) => vec![Change::new(Cause::Added, "entry", None, summary(r.listed))],
-        (None, None) => return None,
-    };
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The entries of one path with what differs between them; `None` if nothing does.
+fn entry_diff(
+    path: Vec<u8>,
+    left: Option<Stored<'_>>,
+    right: Option<Stored<'_>>,
+    changes: Vec<Change>,
+) -> Option<EntryDiff> {
     if changes.is_empty() {
         return None;
     }
-    let path = entry::path(left.or(right)?.listed);
     let data = |stored: Stored<'_>| {
         let regular = stored.listed.member.kind == Kind::Regular;
         Some((stored.blob.filter(|_| regular)?, stored.listed.member.header_offset))
@@ -139,13 +205,12 @@ fn summary(listed: &ListedMember) -> String {
 fn order(pairs: &[Pair], left: &[ListedMember], right: &[ListedMember]) -> Option<Change> {
     let moved = pair::moved(pairs);
     let Some(Pair::Both(l, r)) = moved.first().and_then(|first| pairs.get(*first)) else { return None };
-    let unique = |members: &[ListedMember]| {
-        let mut paths: Vec<Vec<u8>> = members.iter().map(entry::path).collect();
-        paths.sort_unstable();
-        paths.windows(2).all(|two| two.first() != two.last())
+    let sorts = |members: &[ListedMember]| {
+        let mut order = MemberOrder::default();
+        members.iter().for_each(|listed| order.add(&listed.member));
+        order.sorted().is_ok()
     };
-    // Sorting refuses duplicates: which of them counts depends on their order.
-    let cause = if unique(left) && unique(right) { Cause::Rule("layer.order") } else { Cause::Order };
+    let cause = if sorts(left) && sorts(right) { Cause::Rule("layer.order") } else { Cause::Order };
     let text = |members: &[ListedMember], at: usize| {
         members
             .get(at)
@@ -184,6 +249,27 @@ fn framing(facts: &LayerFacts) -> Option<String> {
         End::Failed => "damaged",
     };
     Some(format!("{end}, {} B behind it", outcome.bytes.trailing))
+}
+
+/// A global header's name and records, and the path of the entry it stands before.
+type Global<'f> = (&'f [u8], &'f [Record], Option<Vec<u8>>);
+
+fn globals(facts: &LayerFacts) -> Vec<Global<'_>> {
+    let behind = |header: &GlobalHeader| {
+        let members = &facts.members;
+        let at = members.partition_point(|listed| listed.member.header_offset < header.header_offset);
+        members.get(at).map(entry::path)
+    };
+    let globals = facts.globals.iter();
+    globals.map(|header| (header.name.as_slice(), header.records.as_slice(), behind(header))).collect()
+}
+
+/// An entry behind whose data the padding is not zero, and what is said of it.
+type Padding<'f> = (&'f [u8], &'f str);
+
+fn padding(facts: &LayerFacts) -> Vec<Padding<'_>> {
+    let found = facts.anomalies.iter().filter(|anomaly| anomaly.kind == AnomalyKind::PaddingNotZero);
+    found.map(|anomaly| (anomaly.name.as_slice(), anomaly.detail.as_str())).collect()
 }
 
 fn headers(facts: &LayerFacts) -> Option<String> {

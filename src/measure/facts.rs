@@ -9,7 +9,7 @@ use crate::{
     image::BlobId,
     media::{Media, Packing},
     stack::ListedMember,
-    tar::{Anomaly, End, Member, Outcome, Timestamp},
+    tar::{Anomaly, End, GlobalHeader, Outcome, Record, Timestamp},
 };
 
 /// All that was measured of one input.
@@ -74,6 +74,8 @@ pub struct LayerFacts {
     pub newer: Newer,
     /// The members, if they were asked for.
     pub members: Vec<ListedMember>,
+    /// The PAX global headers, likewise.
+    pub globals: Vec<GlobalHeader>,
 }
 
 impl LayerFacts {
@@ -94,18 +96,21 @@ impl LayerFacts {
 
     /// About how many bytes of memory they take.
     pub(super) fn footprint(&self) -> usize {
-        let records = |member: &Member| -> usize {
-            let heads = member.records.len() * size_of::<crate::tar::Record>();
-            heads + member.records.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        let records = |records: &[Record]| -> usize {
+            let heads = size_of_val(records);
+            heads + records.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
         };
         let listed = |ListedMember { member, .. }: &ListedMember| {
             let names = [&member.name, &member.link, &member.uname, &member.gname].map(Vec::len);
             let sparse = member.sparse.as_ref().map_or(0, |map| map.len() * size_of::<(u64, u64)>());
-            size_of::<ListedMember>() + names.iter().sum::<usize>() + records(member) + sparse
+            size_of::<ListedMember>() + names.iter().sum::<usize>() + records(&member.records) + sparse
         };
+        let global =
+            |header: &GlobalHeader| size_of::<GlobalHeader>() + header.name.len() + records(&header.records);
         let odd = |anomaly: &Anomaly| size_of::<Anomaly>() + anomaly.name.len() + anomaly.detail.len();
         size_of::<LayerFacts>()
             + self.members.iter().map(listed).sum::<usize>()
+            + self.globals.iter().map(global).sum::<usize>()
             + self.anomalies.iter().map(odd).sum::<usize>()
     }
 }

@@ -173,6 +173,7 @@ mod tests {
             newest: None,
             newer: Newer::default(),
             members: Vec::new(),
+            globals: Vec::new(),
         })
     }
 

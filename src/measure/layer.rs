@@ -6,7 +6,7 @@ use crate::{
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
     stack::{self, ListedMember},
-    tar::{Anomaly, Audit, Kind, Member, Sink, Timestamp, Unfolded, Walker},
+    tar::{Anomaly, Audit, GlobalHeader, Kind, Member, Sink, Timestamp, Unfolded, Walker},
 };
 
 /// Takes a layer's decoded stream, window by window.
@@ -50,6 +50,7 @@ impl LayerReader {
             newest: self.ledger.newest,
             newer: self.ledger.newer,
             members: self.ledger.members,
+            globals: self.ledger.globals,
         }
     }
 }
@@ -64,6 +65,7 @@ struct Ledger {
     epoch: Option<i64>,
     listing: bool,
     members: Vec<ListedMember>,
+    globals: Vec<GlobalHeader>,
     file_digests: bool,
     file: Option<(Unfolded, Hasher)>,
     /// How many bytes of holes may still be hashed: they cost time, and nothing in the archive.
@@ -81,6 +83,7 @@ impl Ledger {
             epoch: needs.source_date_epoch,
             listing: needs.listing,
             members: Vec::new(),
+            globals: Vec::new(),
             file_digests: needs.file_digests,
             file: None,
             holes: limits.max_unpacked,
@@ -141,6 +144,12 @@ impl Sink for Ledger {
         });
         if let Some(listed) = self.members.last_mut() {
             listed.digest = digest;
+        }
+    }
+
+    fn global(&mut self, header: GlobalHeader) {
+        if self.listing {
+            self.globals.push(header);
         }
     }
 

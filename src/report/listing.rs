@@ -163,20 +163,18 @@ impl<'l> Listing<'l> {
 
     fn of_image(&self, image: usize, of: &'l Image) -> Vec<Line<'l>> {
         let layers: Vec<&'l [ListedMember]> = of.layers.iter().map(|layer| self.members(layer)).collect();
-        let line = |Placed { layer, listed }| Line { image, layer, listed };
+        let line = |layer, listed| Line { image, layer, listed };
         if self.merged {
             let tree = stack::merge(layers);
             return tree
                 .into_values()
                 .filter(|placed| self.layer.is_none_or(|n| n == placed.layer + 1))
-                .map(line)
+                .map(|Placed { layer, listed, .. }| line(layer, listed))
                 .collect();
         }
         let numbered =
             layers.into_iter().enumerate().filter(|(n, _)| self.layer.is_none_or(|wanted| wanted == n + 1));
-        numbered
-            .flat_map(|(layer, members)| members.iter().map(move |listed| line(Placed { layer, listed })))
-            .collect()
+        numbered.flat_map(|(layer, members)| members.iter().map(move |listed| line(layer, listed))).collect()
     }
 
     fn members(&self, layer: &crate::image::Layer) -> &'l [ListedMember] {
