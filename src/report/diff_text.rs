@@ -355,6 +355,7 @@ pub(super) fn standing(report: &DiffReport) -> (&'static str, &'static str) {
     let removable = report.causes.iter().any(CauseRecord::is_rule);
     match report.verdict {
         "identical-bytes" => ("SAME", "byte for byte"),
+        "identical-image" if report.causes.is_empty() => ("SAME IMAGE", "digest for digest"),
         "identical-image" => ("SAME IMAGE", "digest for digest; the archives around it differ"),
         "same-file-system" => ("SAME FILES", "the file systems do not differ"),
         "ignored" => ("SAME", "but for what was asked not to count"),
@@ -368,7 +369,7 @@ pub(super) fn standing(report: &DiffReport) -> (&'static str, &'static str) {
 pub(super) fn advice(report: &DiffReport) -> Vec<String> {
     let mut advice: Vec<String> = Vec::new();
     let causes: Vec<&str> = report.causes.iter().map(|cause| cause.cause).collect();
-    let real = |cause: &str| report.causes.iter().any(|c| c.cause == cause && !c.is_rule());
+    let real = |cause: &str| cause != "derived" && !is_rule(cause);
     let mut hints: Vec<(&HintRecord, &str)> = Vec::new();
     for (path, changes, hint) in report.subjects() {
         if let Some(hint) = hint.filter(|_| changes.iter().any(|change| real(change.cause)))

@@ -105,7 +105,8 @@ fn image(image: &ImageDiffRecord, out: &mut dyn Write) -> io::Result<()> {
         out,
         "<div class=\"scroll\"><table><thead><tr><th>Rung</th><th>A</th><th>B</th><th></th></tr></thead>\n<tbody>"
     )?;
-    for rung in &image.rungs {
+    let first = image.rungs.iter().position(|r| r.same == Some(false) && image.parts_at == Some(r.rung));
+    for (position, rung) in image.rungs.iter().enumerate() {
         let number = match (rung.left_layer, rung.right_layer) {
             (None, None) => String::new(),
             (left, right) if left == right => format!(" {}", left.unwrap_or_default()),
@@ -116,7 +117,7 @@ fn image(image: &ImageDiffRecord, out: &mut dyn Write) -> io::Result<()> {
         };
         let result = match rung.same {
             Some(true) => "<span class=\"tag pass\">same</span>",
-            Some(false) if image.parts_at == Some(rung.rung) => {
+            Some(false) if first == Some(position) => {
                 "<span class=\"tag fail\">differs: here they part</span>"
             }
             Some(false) => "<span class=\"tag fail\">differs</span>",
