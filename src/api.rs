@@ -111,7 +111,7 @@ pub fn normalize(
 pub fn diff(left: impl AsRef<Path>, right: impl AsRef<Path>, options: &diff::Options) -> Result<Diff> {
     let limits = Limits::default();
     let (left, right) = (open(left.as_ref(), &limits)?, open(right.as_ref(), &limits)?);
-    let [left, right] = [&left, &right].map(|source| diff::Input { source, image: None });
+    let [left, right] = [&left, &right].map(|source| diff::Input { source, image: None, platform: None });
     diff::run(&left, &right, options, &limits, &Workers::new(0)?, &Silent)
 }
 

@@ -60,7 +60,7 @@ fn options(u: &mut Unstructured) -> Result<Options> {
 
 fn compare(left: &[u8], right: &[u8], options: &Options) -> Diff {
     let (left, right) = (source(left).unwrap(), source(right).unwrap());
-    let [left, right] = [&left, &right].map(|source| Input { source, image: None });
+    let [left, right] = [&left, &right].map(|source| Input { source, image: None, platform: None });
     diff::run(&left, &right, options, &limits(), workers(), &Silent).unwrap()
 }
 

@@ -134,7 +134,7 @@ fn case(u: &mut Unstructured) -> Result<()> {
 /// What a comparison of input and output says that it should not: only rules may part them, none above the level.
 fn difference(input: &[u8], output: &[u8], options: &Options) -> Option<String> {
     let (left, right) = (source(input).unwrap(), source(output).unwrap());
-    let [left, right] = [&left, &right].map(|source| Input { source, image: None });
+    let [left, right] = [&left, &right].map(|source| Input { source, image: None, platform: None });
     let diff = diff::run(&left, &right, &diff::Options::default(), &limits(), workers(), &Silent).unwrap();
     let explained = match diff.verdict {
         Verdict::IdenticalBytes | Verdict::IdenticalImage => true,

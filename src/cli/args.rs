@@ -135,6 +135,11 @@ impl Reading {
         self.image.is_some() || self.platform.is_some()
     }
 
+    /// The image that was asked for.
+    pub(super) fn image(&self) -> Option<&str> {
+        self.image.as_deref()
+    }
+
     /// The platform that was asked for.
     pub(super) fn platform(&self) -> Option<&Platform> {
         self.platform.as_ref()

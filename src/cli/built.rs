@@ -151,7 +151,7 @@ impl Built {
             return Ok(Outcome::Good);
         }
         let (left, right) = (open(request)?, open(&other)?);
-        let [left, right] = [&left, &right].map(|source| diff::Input { source, image: None });
+        let [left, right] = [&left, &right].map(|source| diff::Input { source, image: None, platform: None });
         let (workers, observer) = (Workers::new(global.threads)?, Progress::new(global));
         let options = diff::Options { epoch: epoch(request), ..diff::Options::default() };
         let diff = diff::run(&left, &right, &options, &Limits::default(), &workers, &observer)?;

@@ -92,8 +92,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     stop::soon();
     let (left, image_left) = open(args, &args.left)?;
     let (right, image_right) = open(args, &args.right)?;
-    let (left, right) =
-        (Input { source: &left, image: image_left }, Input { source: &right, image: image_right });
+    let (left, right) = (input(args, &left, image_left), input(args, &right, image_right));
     let mut causes = Causes::default();
     args.ignore.iter().try_for_each(|glob| causes.ignore(glob))?;
     args.only.iter().try_for_each(|glob| causes.only(glob))?;
@@ -111,6 +110,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let report = DiffReport::new(&diff);
     output::stdout(|out| (args.format.write)(&report, &output::style(global), out))?;
     Ok(if diff.same() || args.exit_zero { Outcome::Good } else { Outcome::Bad })
+}
+
+/// What is compared of an input: the image that its own #IMAGE names, else what --image and --platform do.
+fn input<'i>(args: &Args, source: &'i Source, image: Option<String>) -> Input<'i> {
+    let platform = args.reading.platform().filter(|_| image.is_none()).cloned();
+    Input { source, image: image.or_else(|| args.reading.image().map(str::to_owned)), platform }
 }
 
 /// Opens an input; what follows the last `#` names an image, unless there is a file of the whole name.

@@ -6,21 +6,22 @@ use std::collections::HashMap;
 
 use super::{
     Diff, DocumentDiff, ImageDiff, LayerDiff, LayerMatch, Matched, Options, Relation, RungDiff, Subject,
-    archive,
+    archive, around,
     cause::{Cause, Change, Tally},
     document::{self, Aligned, Role, Text},
     layer::{self, Features, FileSystem},
+    made::Made,
     pair::{self, Pair, Pairing},
     side::{Opened, Side, pair_layers},
-    verdict,
+    verdict, vouch,
 };
 use crate::{
-    image::{BlobId, DocId, Image, ImageKind, Node},
+    image::{BlobId, DocId, Image, ImageGraph, ImageKind, Node},
     json,
     ladder::{self, Rung},
     limits::Limits,
     measure::LayerFacts,
-    rules::Context,
+    rules::{Context, DocumentKind, FieldCanon, Level, RULES, Rule},
     stack::{self, ListedMember},
 };
 
@@ -32,10 +33,12 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
     let (left, right) = (opened.left, opened.right);
     // Times of which neither is before the epoch are one at SOURCE_DATE_EPOCH 0 if they are at any other.
     let context = Context { epoch: options.epoch.unwrap_or_default() };
-    let comparison = Comparison { opened, options, context: &context };
+    let made = [Made::of(left, right), Made::of(right, left)];
+    let made = [made[0].as_ref(), made[1].as_ref()];
+    let comparison = Comparison { opened, options, context: &context, made };
     let whole = !left.narrowed && !right.narrowed;
     let images: Vec<ImageDiff> =
-        opened.pairs.iter(left.images, right.images).map(|(l, r)| comparison.image(l, r, whole)).collect();
+        opened.pairs.iter(left.images, right.images).map(|(l, r)| comparison.image(l, r)).collect();
     let mut diff = Diff {
         left: subject(left),
         right: subject(right),
@@ -43,30 +46,34 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
         remedy: None,
         tally: Tally::default(),
         archive: if whole { archive::compare(left, right) } else { Vec::new() },
-        documents: if whole { comparison.documents() } else { Vec::new() },
+        documents: if whole { around::compare(opened, made, &context) } else { Vec::new() },
         images,
     };
     let archives = left.facts.archive.zip(right.facts.archive).filter(|_| whole);
     let identical = archives.is_some_and(|(l, r)| l == r);
-    if let Some((l, r)) = archives.filter(|_| !identical && !options.merged)
-        && diff.changes().all(|change| change.cause == Cause::Derived)
-    {
-        let (l, r) = (l.to_string(), r.to_string());
-        diff.archive.push(Change::new(Cause::Rule("archive.form"), "bytes around the members", l, r));
+    if !options.merged && diff.changes().all(|change| change.cause == Cause::Derived) {
+        let nothing = diff.changes().next().is_none();
+        // What should follow from something follows from nothing: a digest of another algorithm, say.
+        diff.changes_mut().for_each(|change| change.cause = Cause::Encoding);
+        if let Some((l, r)) = archives.filter(|_| nothing && !identical) {
+            let (l, r) = (l.to_string(), r.to_string());
+            diff.archive.push(Change::new(Cause::Rule("archive.form"), "bytes around the members", l, r));
+        }
     }
-    // Who names a level looks at images: what is around one that is the same does not count.
-    let same_image = options.level.is_some() && verdict::same_images(&diff);
+    let same_images = verdict::same_images(&diff);
     let by_level = |change: &Change| {
         let least = change.cause.rule().and_then(|rule| rule.level);
-        same_image || options.level.zip(least).is_some_and(|(level, least)| least <= level)
+        // Who names a level looks at images: what is around one that is the same does not count.
+        same_images && options.level.is_some()
+            || options.level.zip(least).is_some_and(|(level, least)| least <= level)
     };
     diff.retain(|change| options.causes.count(change.cause) && !by_level(change));
     if diff.changes().all(|change| change.cause == Cause::Derived) {
         diff.retain(|_| false);
     }
     diff.tally = diff.changes().collect();
-    diff.remedy = (!diff.same()).then(|| verdict::remedy(&diff, options.epoch)).flatten();
-    diff.verdict = verdict::verdict(&diff, identical, options.merged);
+    diff.remedy = (!diff.same()).then(|| verdict::remedy(&diff, options.epoch, || latest(opened))).flatten();
+    diff.verdict = verdict::verdict(&diff, identical, same_images, options.merged);
     diff
 }
 
@@ -78,60 +85,12 @@ struct Comparison<'c> {
     opened: &'c Opened<'c>,
     options: &'c Options,
     context: &'c Context,
+    /// The documents that a docker-archive lacks.
+    made: [Option<&'c Made>; 2],
 }
 
-impl Comparison<'_> {
-    /// The documents that hold images together: indexes and `manifest.json`.
-    fn documents(&self) -> Vec<DocumentDiff> {
-        let (left, right) = (self.opened.left, self.opened.right);
-        let mut documents = Vec::new();
-        let root = |side: &Side<'_>| side.graph.root;
-        if let (Some(l), Some(r)) = (root(left), root(right)) {
-            let (l, r) = (Text::of(left.graph, l), Text::of(right.graph, r));
-            let widths = (document::width(l.root, "/manifests"), document::width(r.root, "/manifests"));
-            let straight = widths == (left.images.len(), right.images.len());
-            let manifests =
-                Aligned { array: "/manifests", pairs: &self.opened.pairs.0, lone: Some(Cause::Derived) };
-            let aligned: &[Aligned<'_>] = if straight { &[manifests] } else { &[] };
-            documents.push(self.document(Role::Root, l, r, aligned));
-        }
-        let indexes = |side: &Side<'_>| -> Vec<DocId> {
-            let ids = (0..side.graph.documents.len()).map(DocId::at);
-            ids.filter(|id| {
-                matches!(side.graph.document(*id).node, Node::Index(_)) && Some(*id) != side.graph.root
-            })
-            .collect()
-        };
-        for (l, r) in indexes(left).into_iter().zip(indexes(right)) {
-            documents.push(self.document(
-                Role::Index,
-                Text::of(left.graph, l),
-                Text::of(right.graph, r),
-                &[],
-            ));
-        }
-        let docker = |side: &Side<'_>| {
-            let name = b"manifest.json".as_slice();
-            let of_name = |id: &DocId| side.graph.place(*id).parts.last().is_some_and(|part| part == name);
-            side.graph.docker.as_ref()?;
-            (0..side.graph.documents.len()).map(DocId::at).find(of_name)
-        };
-        if let (Some(l), Some(r)) = (docker(left), docker(right)) {
-            documents.push(self.document(
-                Role::DockerManifest,
-                Text::of(left.graph, l),
-                Text::of(right.graph, r),
-                &[],
-            ));
-        }
-        documents
-    }
-
-    fn document(&self, role: Role, left: Text<'_>, right: Text<'_>, aligned: &[Aligned<'_>]) -> DocumentDiff {
-        DocumentDiff { role, changes: document::compare(role, left, right, aligned, self.context) }
-    }
-
-    fn image(&self, left: Option<&Image>, right: Option<&Image>, whole: bool) -> ImageDiff {
+impl<'c> Comparison<'c> {
+    fn image(&self, left: Option<&Image>, right: Option<&Image>) -> ImageDiff {
         let (sides, empty) = ((self.opened.left, self.opened.right), ImageDiff::default());
         let (l, r) = (left.map(|image| sides.0.of_image(image)), right.map(|image| sides.1.of_image(image)));
         let (Some(left), Some(right)) = (left, right) else {
@@ -140,9 +99,9 @@ impl Comparison<'_> {
                 let words: Vec<String> = platform.into_iter().chain(image.names.iter().cloned()).collect();
                 words.join(" ")
             };
-            let attestation = left.or(right).is_some_and(|image| image.kind == ImageKind::Attestation);
             let own = if left.is_some() { Cause::Removed } else { Cause::Added };
-            let cause = if attestation { Cause::Rule("archive.attestations") } else { own };
+            let is_outdated = vouch::is_outdated(self.opened, left, right);
+            let cause = if is_outdated { Cause::Rule("archive.attestations") } else { own };
             let change = Change::new(cause, "image", left.map(name), right.map(name));
             return ImageDiff { left: l, right: r, changes: vec![change], ..empty };
         };
@@ -150,14 +109,12 @@ impl Comparison<'_> {
         let pairs = pairing.pairing.pairs();
         let mut changes = Vec::new();
         changes.extend(order(&pairs).filter(|_| !self.options.merged));
-        if whole && sides.0.graph.layout() != sides.1.graph.layout() {
-            changes.extend(names(left, right));
-        }
         let merged = self.options.merged.then(|| self.merged(left, right, &pairs));
         let layers = pairs.iter().map(|pair| self.layer(left, right, *pair, &pairing)).collect();
         let documents = self.documents_of(left, right, &pairs);
         let mut image = ImageDiff { left: l, right: r, changes, documents, layers, merged, ..empty };
         image.rungs = rungs(&image);
+        vouch::settle(&mut image, left.kind, vouch::is_outdated(self.opened, Some(left), Some(right)));
         image
     }
 
@@ -165,12 +122,21 @@ impl Comparison<'_> {
     fn documents_of(&self, left: &Image, right: &Image, pairs: &[Pair]) -> Vec<DocumentDiff> {
         let (a, b) = (self.opened.left.graph, self.opened.right.graph);
         let mut documents = Vec::new();
-        if let (Some(l), Some(r)) = (left.manifest, right.manifest) {
-            let (l, r) = (Text::of(a, l), Text::of(b, r));
+        let context = (left.kind == ImageKind::Image).then_some(self.context);
+        let derived = |_| Some(Cause::Derived);
+        let manifest = |graph: &'c ImageGraph<'_>, image: &Image, made: Option<&'c Made>| match image.manifest
+        {
+            Some(id) => Some(Text::of(graph, id)),
+            None => made.and_then(|made| made.manifest(image)),
+        };
+        let [made_left, made_right] = self.made;
+        if let (Some(l), Some(r)) = (manifest(a, left, made_left), manifest(b, right, made_right)) {
             let width = |text: Text<'_>| document::width(text.root, "/layers");
             let layers = document::follow(pairs, width(l), width(r));
-            let aligned = [Aligned { array: "/layers", pairs: &layers, lone: Some(Cause::Derived) }];
-            documents.push(self.document(Role::Manifest, l, r, &aligned));
+            let aligned =
+                [Aligned { array: "/layers", pairs: &layers, lone: &derived, order: Cause::Derived }];
+            let changes = document::compare(Role::Manifest, l, r, &aligned, context);
+            documents.push(DocumentDiff { role: Role::Manifest, changes });
         }
         if let (Some(l), Some(r)) = (left.config, right.config) {
             let (l, r) = (Text::of(a, l), Text::of(b, r));
@@ -178,10 +144,25 @@ impl Comparison<'_> {
             let diff_ids = document::follow(pairs, width(l), width(r));
             let history = document::history(l.root, r.root);
             let aligned = [
-                Aligned { array: "/rootfs/diff_ids", pairs: &diff_ids, lone: Some(Cause::Derived) },
-                Aligned { array: "/history", pairs: &history, lone: None },
+                Aligned {
+                    array: "/rootfs/diff_ids",
+                    pairs: &diff_ids,
+                    lone: &derived,
+                    order: Cause::Derived,
+                },
+                Aligned { array: "/history", pairs: &history, lone: &|_| None, order: Cause::Order },
             ];
-            documents.push(self.document(Role::Config, l, r, &aligned));
+            let changes = document::compare(Role::Config, l, r, &aligned, context);
+            documents.push(DocumentDiff { role: Role::Config, changes });
+        }
+        if self.options.merged {
+            // How a file system was built, layer by layer, is no part of it.
+            let is_of_layers = |change: &&mut Change| {
+                let field = change.field.strip_prefix("order of ").unwrap_or(&change.field);
+                ["/layers", "/rootfs", "/history"].iter().any(|array| field.starts_with(array))
+            };
+            let changes = documents.iter_mut().flat_map(|document| &mut document.changes);
+            changes.filter(is_of_layers).for_each(|change| change.cause = Cause::Derived);
         }
         documents
     }
@@ -249,11 +230,32 @@ impl Comparison<'_> {
                 }
                 _ => {
                     let (l, r) = (l.map(|l| a.graph.content(l)), r.map(|r| b.graph.content(r)));
-                    diff.changes = artifacts(l, r, self.context);
+                    diff.changes = self.artifacts(l, r);
                 }
             },
         }
         diff
+    }
+
+    /// What differs between two layers that cannot be compared as file systems, or of which one is not here.
+    fn artifacts(&self, left: Option<&[u8]>, right: Option<&[u8]>) -> Vec<Change> {
+        let read = |bytes: Option<&[u8]>| json::parse(bytes?, &Limits::default()).root;
+        let (Some((l, a)), Some((r, b))) = (left.zip(read(left)), right.zip(read(right))) else {
+            let text = |bytes: Option<&[u8]>| {
+                Some(bytes.map_or("not in the archive".to_owned(), |bytes| format!("{} B", bytes.len())))
+            };
+            return vec![Change::new(Cause::Content, "layer", text(left), text(right))];
+        };
+        let (a, b) = (Text { raw: l, root: Some(&a) }, Text { raw: r, root: Some(&b) });
+        let mut changes = document::compare(Role::Statement, a, b, &[], None);
+        // An in-toto statement names the manifest that it is about.
+        let names_subject = |change: &&mut Change| {
+            let tokens: Vec<&str> = change.field.split('/').skip(1).collect();
+            matches!(tokens.as_slice(), ["subject", _, "digest", _])
+                && vouch::are_partners(self.opened, change.left.as_deref(), change.right.as_deref())
+        };
+        changes.iter_mut().filter(names_subject).for_each(|change| change.cause = Cause::Derived);
+        changes
     }
 
     fn relation(&self, left: &Image, right: &Image, pair: Pair) -> Relation {
@@ -330,6 +332,38 @@ impl LayerPairing {
     }
 }
 
+/// The latest time on either side that a rule could limit, in whole seconds, rounded up: as SOURCE_DATE_EPOCH it changes
+/// none of them. Of layers that were not opened nothing is known; they are the same on both sides.
+fn latest(opened: &Opened<'_>) -> i64 {
+    let of_side = |side: &Side<'_>| {
+        let graph = side.graph;
+        let documents = (0..graph.documents.len()).map(DocId::at).filter_map(|id| {
+            let kind = match graph.document(id).node {
+                Node::Index(_) if Some(id) == graph.root => DocumentKind::Root,
+                Node::Index(_) => DocumentKind::Index,
+                Node::Manifest(_) => DocumentKind::Manifest,
+                Node::Config(_) => DocumentKind::Config,
+                Node::Other => return None,
+            };
+            Some((kind, graph.document(id).root.as_ref()?))
+        });
+        let clamps = RULES.iter().filter(|rule| rule.level == Some(Level::Clamp)).filter_map(Rule::field);
+        let clamps: Vec<&FieldCanon> = clamps.collect();
+        let fields =
+            documents.flat_map(|(kind, root)| clamps.iter().flat_map(move |rule| rule.find(kind, root)));
+        let times = fields.filter_map(|(_, field)| field.node.str().ok()?.parse::<jiff::Timestamp>().ok());
+        let in_documents =
+            times.map(|time| time.as_second().saturating_add(i64::from(time.subsec_nanosecond() > 0)));
+        let newest = side.facts.blobs.values().filter_map(|blob| blob.layer.as_ref()?.newest);
+        let in_layers = newest.map(|time| time.secs.saturating_add(i64::from(time.nanos > 0)));
+        in_documents.chain(in_layers).max()
+    };
+    of_side(opened.left)
+        .max(of_side(opened.right))
+        .unwrap_or_default()
+        .clamp(0, jiff::Timestamp::MAX.as_second())
+}
+
 /// Layers that both have in another order.
 fn order(pairs: &[Pair]) -> Option<Change> {
     let moved = pair::moved(pairs);
@@ -340,38 +374,11 @@ fn order(pairs: &[Pair]) -> Option<Change> {
     Some(Change::new(Cause::Order, "order of layers", place(left), place(right)))
 }
 
-/// Names, where they do not stand in documents that can be compared.
-fn names(left: &Image, right: &Image) -> Option<Change> {
-    let last = |name: &String| name.rsplit(':').next().unwrap_or_default().to_owned();
-    let common =
-        left.names.iter().any(|l| right.names.iter().any(|r| l == r || last(l) == *r || *l == last(r)));
-    let neither = left.names.is_empty() && right.names.is_empty();
-    let text = |image: &Image| (!image.names.is_empty()).then(|| image.names.join(", "));
-    (!common && !neither).then(|| Change::new(Cause::Rule("archive.names"), "names", text(left), text(right)))
-}
-
 /// The step of the history that made a layer.
 fn step(side: &Side<'_>, image: &Image, at: Option<usize>) -> Option<String> {
     let history = side.graph.config(image)?.history.as_ref()?;
     let step = history.iter().filter(|step| !step.empty_layer).nth(at?)?;
     step.created_by.as_deref().map(layer::step).filter(|step| !step.is_empty())
-}
-
-/// What differs between two layers that cannot be compared as file systems, or of which one is not here.
-fn artifacts(left: Option<&[u8]>, right: Option<&[u8]>, context: &Context) -> Vec<Change> {
-    let read = |bytes: Option<&[u8]>| json::parse(bytes?, &Limits::default()).root;
-    match (left.zip(read(left).as_ref()), right.zip(read(right).as_ref())) {
-        (Some((l, a)), Some((r, b))) => {
-            let (a, b) = (Text { raw: l, root: Some(a) }, Text { raw: r, root: Some(b) });
-            document::compare(Role::Statement, a, b, &[], context)
-        }
-        _ => {
-            let text = |bytes: Option<&[u8]>| {
-                Some(bytes.map_or("not in the archive".to_owned(), |bytes| format!("{} B", bytes.len())))
-            };
-            vec![Change::new(Cause::Content, "layer", text(left), text(right))]
-        }
-    }
 }
 
 /// The rungs of both ladders, from the outside in.

@@ -2,13 +2,15 @@
 //!
 //! Knows which fields only repeat what lies below them. Must not know layers beyond which is paired with which.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     cause::{Cause, Change},
-    pair::{Pair, Pairing},
+    pair::{self, Pair, Pairing},
 };
 use crate::{
     image::{DocId, ImageGraph},
-    json::{self, Node, Value},
+    json::{self, Edits, Node, Value},
     media::Media,
     rules::{Context, DocumentKind, RULES, Rule},
 };
@@ -83,16 +85,18 @@ pub(super) struct Aligned<'a> {
     pub(super) array: &'static str,
     pub(super) pairs: &'a Pairing,
     /// What an element without a partner comes from; `None` if from itself.
-    pub(super) lone: Option<Cause>,
+    pub(super) lone: &'a dyn Fn(Pair) -> Option<Cause>,
+    /// What another order of the elements comes from.
+    pub(super) order: Cause,
 }
 
-/// What differs between two documents.
+/// What differs between two documents; without a context, between such as no rule changes.
 pub(super) fn compare(
     role: Role,
     left: Text<'_>,
     right: Text<'_>,
     aligned: &[Aligned<'_>],
-    context: &Context,
+    context: Option<&Context>,
 ) -> Vec<Change> {
     if left.raw == right.raw {
         return Vec::new();
@@ -124,15 +128,45 @@ pub(super) fn compare(
     let mut changes = search.changes;
     if found.unlisted > 0 {
         changes.push(Change::new(Cause::Content, format!("{} more", found.unlisted), None, None));
+        return changes;
     }
     let form = |side: Text<'_>, root: &Node| {
         let spaces = if spaced(side.raw, root) { "with" } else { "without" };
         format!("{spaces} white space, {} B", side.raw.len())
     };
-    if changes.is_empty() || spaced(left.raw, a) != spaced(right.raw, b) || !same_order(a, b) {
-        changes.push(Change::new(role.form(), "JSON formatting", form(left, a), form(right, b)));
+    let bare_left = bare(left.raw, a, &found.listed, |difference| difference.left.is_some());
+    let bare_right = bare(right.raw, b, &found.listed, |difference| difference.right.is_some());
+    if changes.is_empty() || bare_left != bare_right {
+        let cause = if context.is_some() { role.form() } else { Cause::Encoding };
+        changes.push(Change::new(cause, "JSON formatting", form(left, a), form(right, b)));
     }
     changes
+}
+
+/// A document's text without the values that differ: what is left is the same on both sides if they are written in the
+/// same way.
+fn bare(
+    raw: &[u8],
+    root: &Node,
+    found: &[json::Difference],
+    is_here: impl Fn(&json::Difference) -> bool,
+) -> Option<Vec<u8>> {
+    let mut edits = Edits::new();
+    let mut lone: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for difference in found.iter().filter(|difference| is_here(difference)) {
+        let pointer = difference.pointer.as_str();
+        if let (Some(_), Some(_)) = (&difference.left, &difference.right) {
+            edits.replace(root.pointer(pointer)?, "null");
+        } else if let Some((container, _)) = pointer.rsplit_once('/') {
+            lone.entry(container).or_default().insert(pointer.get(container.len()..)?);
+        }
+    }
+    for (container, tokens) in lone {
+        let container = root.pointer(container)?;
+        edits.remove_fields(container, |key| tokens.contains(json::child("", key).as_str()));
+        edits.remove_elements(container, |at| tokens.contains(format!("/{at}").as_str()));
+    }
+    edits.apply(raw).ok()
 }
 
 /// Whether there is white space before the first key: writers put it everywhere or nowhere.
@@ -142,31 +176,11 @@ fn spaced(raw: &[u8], root: &Node) -> bool {
     gap.is_some_and(|gap| gap.len() > 1)
 }
 
-/// Whether keys that both objects have stand in the same order, everywhere.
-fn same_order(a: &Node, b: &Node) -> bool {
-    match (&a.value, &b.value) {
-        (Value::Object(left), Value::Object(right)) => {
-            let mut pairing = Pairing::new(left.len(), right.len());
-            let keys = |fields: &'_ [json::Field]| -> Vec<Option<String>> {
-                fields.iter().map(|field| Some(field.key.clone())).collect()
-            };
-            pairing.by_key(keys(left), keys(right));
-            super::pair::moved(&pairing.pairs()).is_empty()
-                && pairing.joined().all(|(l, r)| {
-                    let both = left.get(l).zip(right.get(r));
-                    both.is_none_or(|(l, r)| same_order(&l.node, &r.node))
-                })
-        }
-        (Value::Array(left), Value::Array(right)) => left.iter().zip(right).all(|(a, b)| same_order(a, b)),
-        _ => true,
-    }
-}
-
 struct Search<'s> {
     role: Role,
     left: Text<'s>,
     right: Text<'s>,
-    context: &'s Context,
+    context: Option<&'s Context>,
     changes: Vec<Change>,
 }
 
@@ -212,7 +226,7 @@ impl Search<'_> {
         if let Some(rule) = self.rule(pointer, left, right) {
             return Cause::Rule(rule.id);
         }
-        if let Some(id) = whole(self.role, pointer, left, right) {
+        if let Some(id) = self.context.and_then(|_| whole(self.role, pointer, left, right)) {
             return Cause::Rule(id);
         }
         match (left, right) {
@@ -224,10 +238,10 @@ impl Search<'_> {
 
     /// The rule of the least level that explains the difference of a field.
     fn rule(&self, pointer: &str, left: Option<&Node>, right: Option<&Node>) -> Option<&'static Rule> {
-        let kind = self.role.kind()?;
+        let (kind, context) = (self.role.kind()?, self.context?);
         let explains = |rule: &&Rule| {
             rule.field()
-                .is_some_and(|field| field.covers(kind, pointer) && field.explains(left, right, self.context))
+                .is_some_and(|field| field.covers(kind, pointer) && field.explains(left, right, context))
         };
         RULES.iter().filter(explains).min_by_key(|rule| (rule.level.is_none(), rule.level))
     }
@@ -257,9 +271,16 @@ impl Search<'_> {
                     };
                     let own = if l.is_some() { Cause::Removed } else { Cause::Added };
                     let (l, r) = (text(l, self.left.raw), text(r, self.right.raw));
-                    self.changes.push(Change::new(aligned.lone.unwrap_or(own), base, l, r));
+                    self.changes.push(Change::new((aligned.lone)(pair).unwrap_or(own), base, l, r));
                 }
             }
+        }
+        let pairs = aligned.pairs.pairs();
+        let moved = pair::moved(&pairs);
+        if let Some(Pair::Both(l, r)) = moved.first().and_then(|first| pairs.get(*first)) {
+            let place = |at: &usize| format!("element {}", at.saturating_add(1));
+            let field = format!("order of {}", aligned.array);
+            self.changes.push(Change::new(aligned.order, field, place(l), place(r)));
         }
     }
 }
@@ -303,6 +324,12 @@ fn whole(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>) -
     let one_sided = left.is_none() || right.is_none();
     match (role, tokens.as_slice()) {
         (Role::Root, ["manifests", _, "platform"]) if one_sided => Some("archive.platform"),
+        (Role::Root | Role::Index | Role::Manifest, [.., "annotations"])
+            if one_sided
+                && left.or(right).is_some_and(|node| node.object().is_ok_and(<[json::Field]>::is_empty)) =>
+        {
+            Some("manifest.form")
+        }
         (Role::Root | Role::Index | Role::Manifest, [.., "mediaType"]) => {
             let kind = |node: &Node| Some(Media::of(node.str().ok()?)).filter(|media| *media != Media::Other);
             let (left, right) = (left.map(kind), right.map(kind));

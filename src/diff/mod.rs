@@ -1,11 +1,13 @@
 //! Why two images differ: every difference with its cause, and what would make them equal.
 //!
 //! [`run`] opens what has to be looked into and nothing else; from there on a diff is a pure function of two graphs and
-//! what was measured of them. Knows the rules of `normalize` by their table only. Must not print.
+//! what was measured of them. Of `normalize` it knows the table of rules, which orders of
+//! members can be sorted, and what is made for a docker-archive. Must not print.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
 mod archive;
+mod around;
 mod cause;
 mod compare;
 mod content;
@@ -13,12 +15,14 @@ mod culprit;
 mod document;
 mod entry;
 mod layer;
+mod made;
 mod open;
 mod pair;
 mod select;
 mod show;
 mod side;
 mod verdict;
+mod vouch;
 
 pub use cause::{Cause, Change, Tally};
 pub use content::{Content, Line, Sign};
@@ -125,6 +129,8 @@ pub struct ImageSide {
     pub platform: Option<Platform>,
     /// Its digests.
     pub ladder: Ladder,
+    /// Whether it is about another manifest: an attestation, a signature.
+    pub vouches: bool,
 }
 
 /// What differs between two images, or one that stands on one side only.
@@ -265,6 +271,15 @@ impl Diff {
         })
     }
 
+    /// Every difference but those of entries of merged file systems, to be changed.
+    fn changes_mut(&mut self) -> impl Iterator<Item = &mut Change> {
+        let documents = self.documents.iter_mut().flat_map(|document| &mut document.changes);
+        self.archive
+            .iter_mut()
+            .chain(documents)
+            .chain(self.images.iter_mut().flat_map(ImageDiff::changes_mut))
+    }
+
     /// Every difference, in the order of the report.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         let documents = self.documents.iter().flat_map(|document| &document.changes);
@@ -296,6 +311,15 @@ impl Diff {
 }
 
 impl ImageDiff {
+    /// Every difference of it, those of merged file systems excepted, to be changed.
+    fn changes_mut(&mut self) -> impl Iterator<Item = &mut Change> {
+        let documents = self.documents.iter_mut().flat_map(|document| &mut document.changes);
+        let layers = self.layers.iter_mut().flat_map(|layer| {
+            layer.changes.iter_mut().chain(layer.entries.iter_mut().flat_map(|entry| &mut entry.changes))
+        });
+        self.changes.iter_mut().chain(documents).chain(layers)
+    }
+
     /// Every difference of it.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         let documents = self.documents.iter().flat_map(|document| &document.changes);

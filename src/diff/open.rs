@@ -8,6 +8,7 @@ use super::{
     Diff, Options, Relation, compare, content,
     pair::Pairing,
     side::{Opened, Outer, Pairs, Side, claimed, pair_layers},
+    vouch,
 };
 use crate::{
     archive::Source,
@@ -15,7 +16,7 @@ use crate::{
     digest::{DiffId, Hasher},
     error::{Error, ErrorKind, Result},
     grade::Grade,
-    image::{BlobId, Image, ImageGraph, Platform},
+    image::{BlobId, DocId, Image, ImageGraph, ImageKind, Platform},
     inspect::{self, Request},
     limits::Limits,
     measure::{self, Facts, Needs, Workers},
@@ -31,6 +32,8 @@ pub struct Input<'i> {
     pub source: &'i Source,
     /// Only this image: a platform, a name, a digest or a number. All of them without it.
     pub image: Option<String>,
+    /// Only images of this platform.
+    pub platform: Option<Platform>,
 }
 
 /// Compares two inputs.
@@ -75,7 +78,7 @@ impl Job<'_> {
         let (mut left, mut right) = (choose(left.0, left.1)?, choose(right.0, right.1)?);
         narrow(&mut left, &right);
         narrow(&mut right, &left);
-        let pairs = pair_images(&left.images, &right.images);
+        let pairs = pair_images(&left, &right);
         let relations = self.relations(&left, &right, &pairs)?;
         let sides = [
             (&left, self.opens(&left, &right, &pairs, &relations, true)),
@@ -247,16 +250,18 @@ impl Job<'_> {
 
 /// The images an input stands for.
 fn choose<'c>(input: &'c Input<'c>, graph: &'c ImageGraph<'c>) -> Result<Chosen<'c>> {
-    let mut request = Request::default();
+    let mut request = Request { platform: input.platform.clone(), ..Request::default() };
     if let Some(text) = &input.image {
         let known = |platform: &Platform| {
             graph.images.iter().any(|image| image.platform.as_ref().is_some_and(|p| p.matches(platform)))
         };
-        request.platform = Platform::parse(text).filter(known);
-        request.image = request.platform.is_none().then(|| text.clone());
+        match Platform::parse(text).filter(known) {
+            Some(platform) => request.platform = Some(platform),
+            None => request.image = Some(text.clone()),
+        }
     }
     let images = inspect::select(graph, &request)?;
-    Ok(Chosen { input, graph, images, narrowed: input.image.is_some() })
+    Ok(Chosen { input, graph, images, narrowed: input.image.is_some() || input.platform.is_some() })
 }
 
 /// Where the other side is one image of several, only those of its platform can be meant here.
@@ -277,24 +282,45 @@ fn narrow(side: &mut Chosen<'_>, other: &Chosen<'_>) {
     }
 }
 
-/// What tells which images belong together: kind, platform, first name.
-type ImageKey = (u8, Option<Platform>, Option<String>);
-
-/// Which images belong together: those of one platform and name, then those of one platform, then in their order.
-fn pair_images(left: &[&Image], right: &[&Image]) -> Pairs {
-    let mut pairing = Pairing::new(left.len(), right.len());
-    let kind = |image: &Image| image.kind as u8;
-    let keys = |images: &[&Image], name: bool| -> Vec<Option<ImageKey>> {
-        let key = |image: &&Image| {
-            let first = image.names.first().cloned().filter(|_| name);
-            (!name || first.is_some()).then(|| (kind(image), image.platform.clone(), first))
+/// Which images belong together: those of one platform and name, then those of the same bytes, then those of one
+/// platform; attestations follow what they are about.
+fn pair_images(left: &Chosen<'_>, right: &Chosen<'_>) -> Pairs {
+    let mut pairing = Pairing::new(left.images.len(), right.images.len());
+    type Named<'n> = (u8, Option<&'n Platform>, &'n str);
+    fn named<'c>(side: &Chosen<'c>) -> Vec<Option<Named<'c>>> {
+        let key = |image: &&'c Image| {
+            image.names.first().map(|name| (image.kind as u8, image.platform.as_ref(), name.as_str()))
         };
-        images.iter().map(key).collect()
+        side.images.iter().map(key).collect()
+    }
+    fn raw<'c>(side: &Chosen<'c>, document: fn(&Image) -> Option<DocId>) -> Vec<Option<&'c [u8]>> {
+        side.images.iter().map(|image| document(image).map(|id| side.graph.raw(id))).collect()
+    }
+    fn platforms<'c>(
+        side: &Chosen<'c>,
+        kind: fn(ImageKind) -> bool,
+    ) -> Vec<Option<(u8, Option<&'c Platform>)>> {
+        let key = |image: &&'c Image| kind(image.kind).then_some((image.kind as u8, image.platform.as_ref()));
+        side.images.iter().map(key).collect()
+    }
+    pairing.by_key(named(left), named(right));
+    pairing.by_key(raw(left, |image| image.manifest), raw(right, |image| image.manifest));
+    let config = |image: &Image| image.config.filter(|_| image.kind == ImageKind::Image);
+    pairing.by_key(raw(left, config), raw(right, config));
+    let is_image = |kind| kind == ImageKind::Image;
+    pairing.by_key(platforms(left, is_image), platforms(right, is_image));
+    let numbers: Vec<(usize, usize)> = pairing.joined().collect();
+    let about = |side: &Chosen<'_>, of: fn(&(usize, usize)) -> usize| -> Vec<Option<(u8, usize)>> {
+        let key = |image: &&Image| {
+            let subject = vouch::subject_in(side.graph, image, &side.images)?;
+            Some((image.kind as u8, numbers.iter().position(|pair| of(pair) == subject)?))
+        };
+        side.images.iter().map(key).collect()
     };
-    pairing.by_key(keys(left, true), keys(right, true));
-    pairing.by_key(keys(left, false), keys(right, false));
+    pairing.by_key(about(left, |pair| pair.0), about(right, |pair| pair.1));
+    pairing.by_key(platforms(left, |_| true), platforms(right, |_| true));
     if let ([l], [r]) = (pairing.lone_left().as_slice(), pairing.lone_right().as_slice()) {
-        let same_kind = left.get(*l).zip(right.get(*r)).is_some_and(|(l, r)| l.kind == r.kind);
+        let same_kind = left.images.get(*l).zip(right.images.get(*r)).is_some_and(|(l, r)| l.kind == r.kind);
         let _ = same_kind && pairing.join(*l, *r);
     }
     Pairs(pairing)

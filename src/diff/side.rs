@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{ImageSide, LayerMatch, Relation, pair::Pairing};
+use super::{ImageSide, LayerMatch, Relation, pair::Pairing, vouch};
 use crate::{
     archive::Source,
     digest::{ChainId, DiffId},
@@ -50,7 +50,12 @@ impl Side<'_> {
         ladder.diff_ids = (0..image.layers.len()).map(|at| self.diff_id(image, at)).collect();
         let stack: Option<Vec<DiffId>> = ladder.diff_ids.iter().copied().collect();
         ladder.chain_id = stack.and_then(|stack| ChainId::chain(&stack).pop());
-        ImageSide { names: image.names.clone(), platform: image.platform.clone(), ladder }
+        ImageSide {
+            names: image.names.clone(),
+            platform: image.platform.clone(),
+            ladder,
+            vouches: vouch::subject(self.graph, image).is_some(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answer: whether two inputs are the same, and if not, what would make them so.
 
-use super::{Diff, Relation, cause::Cause};
+use super::{Diff, DocumentDiff, Relation, Role, cause::Cause};
 use crate::{
     digest::Digest,
     rules::{Level, Scope},
@@ -42,7 +42,8 @@ impl Verdict {
 pub struct Remedy {
     /// The least level that does it.
     pub level: Level,
-    /// SOURCE_DATE_EPOCH: the one given, or the second before the earliest time that differs; `None` if none does.
+    /// SOURCE_DATE_EPOCH: the one given, or the second before the earliest time that differs, or, if none does, the
+    /// latest time there is, so that none changes. `None` where the level needs none.
     pub epoch: Option<i64>,
     /// Options beyond the level.
     pub options: Vec<&'static str>,
@@ -52,8 +53,8 @@ impl Remedy {
     /// Arguments for `normalize`.
     pub fn arguments(&self) -> String {
         let mut arguments = format!("--level {}", self.level.name());
-        if self.level >= Level::Clamp {
-            arguments.push_str(&format!(" --sde {}", self.epoch.unwrap_or_default()));
+        if let Some(epoch) = self.epoch {
+            arguments.push_str(&format!(" --sde {epoch}"));
         }
         for option in &self.options {
             arguments.push(' ');
@@ -63,15 +64,17 @@ impl Remedy {
     }
 }
 
+const DROP_ATTESTATIONS: &str = "--attestations drop";
+
 /// Rules that only an option of their own applies.
 const BY_OPTION: [(&str, &str); 3] = [
     ("archive.names", "--drop-names"),
     ("archive.layout", "--layout oci"),
-    ("archive.attestations", "--attestations drop"),
+    ("archive.attestations", DROP_ATTESTATIONS),
 ];
 
 /// What would make both sides the same, if rules are all that keeps them apart.
-pub(super) fn remedy(diff: &Diff, given: Option<i64>) -> Option<Remedy> {
+pub(super) fn remedy(diff: &Diff, given: Option<i64>, latest: impl Fn() -> i64) -> Option<Remedy> {
     let mut remedy = Remedy { level: Level::Archive, epoch: None, options: Vec::new() };
     let (mut earliest, mut earliest_in_layers) = (None, None);
     for change in diff.changes().filter(|change| change.cause != Cause::Derived) {
@@ -95,6 +98,14 @@ pub(super) fn remedy(diff: &Diff, given: Option<i64>) -> Option<Remedy> {
         }
     }
     remedy.epoch = earliest.map(|earliest: i64| given.unwrap_or(earliest.saturating_sub(1).max(0)));
+    if remedy.level > Level::Archive {
+        remedy.epoch = remedy.epoch.or(given).or_else(|| Some(latest()));
+        // What vouches for a manifest that changes cannot stay as it is.
+        let mut sides = diff.images.iter().flat_map(|image| [&image.left, &image.right]).flatten();
+        if sides.any(|side| side.vouches) && !remedy.options.contains(&DROP_ATTESTATIONS) {
+            remedy.options.push(DROP_ATTESTATIONS);
+        }
+    }
     // A layer in which nothing is later stays as it is, compression and all; then only one side would be written anew.
     if earliest_in_layers.zip(remedy.epoch).is_some_and(|(earliest, epoch)| earliest <= epoch) {
         remedy.level = remedy.level.max(Level::Canonical);
@@ -110,11 +121,11 @@ fn seconds(text: &str) -> Option<i64> {
 }
 
 /// The answer, from what is left to count.
-pub(super) fn verdict(diff: &Diff, identical: bool, merged: bool) -> Verdict {
+pub(super) fn verdict(diff: &Diff, identical: bool, same_images: bool, merged: bool) -> Verdict {
     if identical {
         return Verdict::IdenticalBytes;
     }
-    if same_images(diff) {
+    if same_images {
         return Verdict::IdenticalImage;
     }
     match (diff.same(), &diff.remedy) {
@@ -125,24 +136,28 @@ pub(super) fn verdict(diff: &Diff, identical: bool, merged: bool) -> Verdict {
     }
 }
 
-/// Whether every image has its like on the other side, by manifest where both have one, else by configuration.
+/// Whether every image has its like on the other side, by manifest where both have one, else by configuration, and so
+/// has every index by whose digest several of them are known.
 pub(super) fn same_images(diff: &Diff) -> bool {
-    diff.images.iter().all(|image| {
-        let (Some(left), Some(right)) = (&image.left, &image.right) else { return false };
-        let same = |left: Option<Digest>, right: Option<Digest>| left.is_some() && left == right;
-        let by_manifest = left.ladder.manifest.is_some() && right.ladder.manifest.is_some();
-        let layers = image.layers.iter().all(|layer| match layer.relation {
-            Relation::Same => true,
-            Relation::Repacked => !by_manifest,
-            Relation::Differs | Relation::Alone => false,
-        });
-        layers
-            && if by_manifest {
-                same(left.ladder.manifest, right.ladder.manifest)
-            } else {
-                same(left.ladder.config, right.ladder.config)
-            }
-    })
+    let is_index = |document: &&DocumentDiff| document.role == Role::Index;
+    let same_indexes = diff.documents.iter().filter(is_index).all(|document| document.changes.is_empty());
+    same_indexes
+        && diff.images.iter().all(|image| {
+            let (Some(left), Some(right)) = (&image.left, &image.right) else { return false };
+            let same = |left: Option<Digest>, right: Option<Digest>| left.is_some() && left == right;
+            let by_manifest = left.ladder.manifest.is_some() && right.ladder.manifest.is_some();
+            let layers = image.layers.iter().all(|layer| match layer.relation {
+                Relation::Same => true,
+                Relation::Repacked => !by_manifest,
+                Relation::Differs | Relation::Alone => false,
+            });
+            layers
+                && if by_manifest {
+                    same(left.ladder.manifest, right.ladder.manifest)
+                } else {
+                    same(left.ladder.config, right.ladder.config)
+                }
+        })
 }
 
 #[cfg(test)]

@@ -1,0 +1,74 @@
+//! Attestations and signatures: which manifest one is about, and what its differences come from.
+
+use super::{
+    ImageDiff,
+    cause::Cause,
+    side::{Opened, Side},
+};
+use crate::{
+    digest::Digest,
+    image::{Image, ImageGraph, ImageKind, Node},
+};
+
+/// BuildKit's annotation that ties an attestation to the manifest beside it.
+const REFERENCE: &str = "vnd.docker.reference.digest";
+
+/// The manifest that an image is about, if it is about one.
+pub(super) fn subject(graph: &ImageGraph<'_>, image: &Image) -> Option<Digest> {
+    let id = image.manifest?;
+    if let Node::Manifest(manifest) = &graph.document(id).node
+        && let Some(subject) = manifest.subject.as_ref().and_then(|subject| subject.digest)
+    {
+        return Some(subject);
+    }
+    let children = graph.documents.iter().filter_map(|document| match &document.node {
+        Node::Index(children) => Some(children),
+        _ => None,
+    });
+    let mut mine = children.flatten().filter(|child| child.target.blob() == Some(graph.document(id).blob));
+    mine.find_map(|child| Digest::parse(child.annotation(REFERENCE)?).ok())
+}
+
+/// Whether `image` is about a manifest of `images`, and which.
+pub(super) fn subject_in(graph: &ImageGraph<'_>, image: &Image, images: &[&Image]) -> Option<usize> {
+    let subject = subject(graph, image)?;
+    images.iter().position(|other| other.digest == Some(subject))
+}
+
+/// What vouches for a manifest that is another one on the other side.
+pub(super) fn is_outdated(opened: &Opened<'_>, left: Option<&Image>, right: Option<&Image>) -> bool {
+    let is = |side: &Side<'_>, image: Option<&Image>, about: &Image| {
+        image.is_none_or(|image| {
+            subject(side.graph, image).is_some_and(|subject| about.digest == Some(subject))
+        })
+    };
+    let mut pairs = opened.pairs.both(opened.left.images, opened.right.images);
+    pairs.any(|(a, b)| {
+        let raw = |side: &'_ Side<'_>, image: &Image| image.manifest.map(|id| side.graph.raw(id).to_vec());
+        is(opened.left, left, a) && is(opened.right, right, b) && raw(opened.left, a) != raw(opened.right, b)
+    })
+}
+
+/// Gives the differences of something that is no image their causes: no rule changes what is in it, but it can be left
+/// out if what it is about changes.
+pub(super) fn settle(image: &mut ImageDiff, kind: ImageKind, is_outdated: bool) {
+    if kind == ImageKind::Image {
+        return;
+    }
+    for change in image.changes_mut().filter(|change| change.cause != Cause::Derived) {
+        if is_outdated {
+            change.cause = Cause::Rule("archive.attestations");
+        } else if change.cause.rule().is_some() {
+            change.cause = Cause::Encoding;
+        }
+    }
+}
+
+/// Whether two values are the digests, without their algorithm, of two manifests that belong together.
+pub(super) fn are_partners(opened: &Opened<'_>, left: Option<&str>, right: Option<&str>) -> bool {
+    let is = |image: &Image, value: Option<&str>| {
+        image.digest.zip(value).is_some_and(|(digest, value)| digest.hex() == value.trim_matches('"'))
+    };
+    let mut pairs = opened.pairs.both(opened.left.images, opened.right.images);
+    pairs.any(|(l, r)| is(l, left) && is(r, right))
+}
