@@ -21,8 +21,8 @@ fn between(left: (&[u8], Option<&str>), right: (&[u8], Option<&str>), options: &
         |bytes: &[u8]| Source::from_bytes("image.tar", bytes.to_vec(), &OpenOptions::default()).unwrap();
     let (a, b) = (open(left.0), open(right.0));
     let (a, b) = (
-        Input { source: &a, image: left.1.map(str::to_owned) },
-        Input { source: &b, image: right.1.map(str::to_owned) },
+        Input { source: &a, image: left.1.map(str::to_owned), platform: None },
+        Input { source: &b, image: right.1.map(str::to_owned), platform: None },
     );
     run(&a, &b, options, &Limits::default(), &Workers::new(2).unwrap(), &Silent).unwrap()
 }

@@ -50,7 +50,7 @@ fn what_an_image_carries_is_not_the_image() {
     let expect = wanted.digest(Doc::Manifest(0)).to_owned();
     assert_eq!(digest("sha256", &manifest), expect);
     let evil = || oci().layers(vec![Layer::new(&[Member::file("evil", "")])]);
-    let carrier = evil().image(Image::attestation_of(0, &manifest)).build().file();
+    let carrier = evil().image(Image::attestation(0).statement(manifest)).build().file();
     let path = carrier.path().to_str().unwrap();
     assert_eq!(run(["verify", path]).code, Some(0));
     assert_eq!(run(["verify", "--expect", &expect, path]).code, Some(1));

@@ -35,6 +35,7 @@ mod outer;
 mod outputs;
 mod policy;
 mod registry;
+mod remedy;
 mod reports;
 mod scale;
 mod stopping;

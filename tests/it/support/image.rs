@@ -106,15 +106,15 @@ impl Image {
 
     /// BuildKit's attestation manifest for the image of that number in the same archive, which must come before it.
     pub fn attestation(of: usize) -> Image {
-        let statement = br#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":[],"predicate":{}}"#;
-        Image::attestation_of(of, statement)
+        let statement = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":[],"predicate":{}}"#;
+        let image = Image::new(Vec::new()).platform("unknown/unknown");
+        Image { attests: Some(of), ..image.statement(statement) }
     }
 
-    /// The same with any bytes in the place of the statement.
-    pub fn attestation_of(of: usize, statement: &[u8]) -> Image {
-        let layer =
-            Layer::of_tar(statement.to_vec(), Packing::Plain).media_type("application/vnd.in-toto+json");
-        Image { attests: Some(of), ..Image::new(vec![layer]).platform("unknown/unknown") }
+    /// The same with this in-toto statement for its only layer.
+    pub fn statement(self, text: impl Into<Vec<u8>>) -> Image {
+        let layer = Layer::of_tar(text.into(), Packing::Plain).media_type("application/vnd.in-toto+json");
+        Image { layers: vec![layer], ..self }
     }
 
     /// `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`.

@@ -1,0 +1,387 @@
+//! What `diff` promises: its remedy makes two archives equal, and nothing it calls the same differs in what `normalize`
+//! writes. `normalize` itself is the judge.
+
+use repro_build::archive::{OpenOptions, Source};
+use repro_build::diff::{Cause, Diff, Input, Options, Remedy, Verdict, run};
+use repro_build::image::Platform;
+use repro_build::limits::Limits;
+use repro_build::measure::Workers;
+use repro_build::normalize::{self, Attestations, normalize};
+use repro_build::observe::Silent;
+use repro_build::rules::Level;
+use serde_json::{Value, json};
+
+use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, fixtures, tar};
+
+fn open(bytes: &[u8]) -> Source {
+    Source::from_bytes("image.tar", bytes.to_vec(), &OpenOptions::default()).unwrap()
+}
+
+fn with(left: &[u8], right: &[u8], options: &Options, platform: Option<&str>) -> Diff {
+    let (a, b) = (open(left), open(right));
+    let platform = platform.and_then(Platform::parse);
+    let [a, b] = [&a, &b].map(|source| Input { source, image: None, platform: platform.clone() });
+    run(&a, &b, options, &Limits::default(), &Workers::new(2).unwrap(), &Silent).unwrap()
+}
+
+fn diff(left: &[u8], right: &[u8]) -> Diff {
+    with(left, right, &Options::default(), None)
+}
+
+/// The causes, less what is derived, each once.
+fn causes(diff: &Diff) -> Vec<&'static str> {
+    let mut causes: Vec<&str> =
+        diff.changes().map(|change| change.cause.name()).filter(|name| *name != "derived").collect();
+    causes.sort_unstable();
+    causes.dedup();
+    causes
+}
+
+/// What `normalize` makes of an archive; `None` where it refuses.
+fn apply(input: &[u8], remedy: &Remedy) -> Option<Vec<u8>> {
+    let mut options = normalize::Options::new(remedy.level, remedy.epoch);
+    for option in &remedy.options {
+        match *option {
+            "--drop-names" => options.active.add("archive.names").unwrap(),
+            "--layout oci" => options.layout = Some(normalize::Layout::Oci),
+            "--attestations drop" => options.attestations = Attestations::Drop,
+            other => panic!("{other}"),
+        }
+    }
+    let mut output = Vec::new();
+    normalize(&open(input), &options, &Workers::new(2).unwrap(), &Silent, &mut output).ok()?;
+    Some(output)
+}
+
+/// All that `normalize` can do.
+fn most() -> Remedy {
+    Remedy {
+        level: Level::Sorted,
+        epoch: Some(0),
+        options: vec!["--drop-names", "--layout oci", "--attestations drop"],
+    }
+}
+
+const A: i64 = 1_700_000_000;
+const B: i64 = 1_700_000_100;
+
+fn file(time: i64) -> Member {
+    Member::file("a", "hi").mtime(time)
+}
+
+fn of(members: &[Member]) -> ImageBuilder {
+    ImageBuilder::new(Layout::Oci, vec![Image::new(vec![Layer::new(members)])])
+}
+
+fn line_end(doc: Doc, builder: ImageBuilder) -> ImageBuilder {
+    builder.text(doc, |text| text.push(b'\n'))
+}
+
+fn indented(doc: Doc, width: usize, builder: ImageBuilder) -> ImageBuilder {
+    builder.text(doc, move |text| {
+        let value: Value = serde_json::from_slice(text).unwrap();
+        let spaces = " ".repeat(width);
+        let style = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
+        text.clear();
+        serde::Serialize::serialize(&value, &mut serde_json::Serializer::with_formatter(text, style))
+            .unwrap();
+    })
+}
+
+/// A layer whose first file is followed by padding that is not zero.
+fn padded(time: i64) -> ImageBuilder {
+    let mut stream = tar(&[file(time)]);
+    stream[512 + 2] = b'x';
+    ImageBuilder::new(Layout::Oci, vec![Image::new(vec![Layer::of_tar(stream, Packing::Gzip)])])
+}
+
+#[test]
+fn a_difference_is_seen_beside_another() {
+    let comment = |text: &str| Member::pax_global(&[("comment", text)]);
+    let created = |builder: ImageBuilder| {
+        builder.json(Doc::Config(0), |config| config["created"] = json!("2024-01-02T00:00:00Z"))
+    };
+    const CREATED: &[&str] = &["config.created", "encoding"];
+    type Row = (&'static str, ImageBuilder, ImageBuilder, &'static [&'static str], Option<Level>);
+    let canonical = Some(Level::Canonical);
+    let rows: Vec<Row> = vec![
+        ("a time", of(&[file(A)]), of(&[file(B)]), &["layer.mtime"], Some(Level::Clamp)),
+        (
+            "a record that repeats a field",
+            of(&[file(A)]),
+            of(&[file(B).pax("path", "a")]),
+            &["layer.dialect", "layer.mtime"],
+            canonical,
+        ),
+        (
+            "such a record of another member",
+            of(&[file(A), Member::file("b", "").pax("uid", "0")]),
+            of(&[file(B), Member::file("b", "")]),
+            &["layer.dialect", "layer.mtime"],
+            canonical,
+        ),
+        (
+            "a global header",
+            of(&[file(A)]),
+            of(&[comment("x"), file(A)]),
+            &["layer.global-headers"],
+            canonical,
+        ),
+        (
+            "a global header and a time",
+            of(&[file(A)]),
+            of(&[comment("x"), file(B)]),
+            &["layer.global-headers", "layer.mtime"],
+            canonical,
+        ),
+        (
+            "another global header and a time",
+            of(&[comment("x"), file(A)]),
+            of(&[comment("y"), file(B)]),
+            &["layer.global-headers", "layer.mtime"],
+            canonical,
+        ),
+        ("padding", of(&[file(A)]), padded(A), &["layer.framing"], canonical),
+        ("padding and a time", of(&[file(A)]), padded(B), &["layer.framing", "layer.mtime"], canonical),
+        (
+            "a configuration's line end and its time",
+            of(&[file(A)]),
+            line_end(Doc::Config(0), created(of(&[file(A)]))),
+            CREATED,
+            None,
+        ),
+        (
+            "a configuration's white space and its time",
+            indented(Doc::Config(0), 2, of(&[file(A)])),
+            indented(Doc::Config(0), 4, created(of(&[file(A)]))),
+            CREATED,
+            None,
+        ),
+        (
+            "a manifest's line end and a time",
+            of(&[file(A)]),
+            line_end(Doc::Manifest(0), of(&[file(B)])),
+            &["layer.mtime", "manifest.form"],
+            canonical,
+        ),
+        (
+            "a manifest's white space and a time",
+            indented(Doc::Manifest(0), 2, of(&[file(A)])),
+            indented(Doc::Manifest(0), 4, of(&[file(B)])),
+            &["layer.mtime", "manifest.form"],
+            canonical,
+        ),
+        (
+            "an index's line end and a time",
+            of(&[file(A)]),
+            line_end(Doc::Index, of(&[file(B)])),
+            &["layer.mtime", "manifest.form"],
+            canonical,
+        ),
+        (
+            "empty annotations",
+            of(&[file(A)]),
+            of(&[file(A)]).json(Doc::Manifest(0), |manifest| manifest["annotations"] = json!({})),
+            &["manifest.form"],
+            canonical,
+        ),
+        (
+            "an order that whiteouts make matter",
+            of(&[Member::dir("d/"), Member::file("d/x", ""), Member::whiteout("d/x"), Member::file("e", "")]),
+            of(&[Member::file("e", ""), Member::dir("d/"), Member::file("d/x", ""), Member::whiteout("d/x")]),
+            &["order"],
+            None,
+        ),
+        (
+            "an order below a link",
+            of(&[Member::symlink("l", "d"), Member::file("l/x", ""), Member::file("e", "")]),
+            of(&[Member::file("e", ""), Member::symlink("l", "d"), Member::file("l/x", "")]),
+            &["order"],
+            None,
+        ),
+        (
+            "layers in another order",
+            ImageBuilder::new(Layout::Oci, vec![Image::new(vec![Layer::new(&[file(A)]), lower()])]),
+            ImageBuilder::new(Layout::Oci, vec![Image::new(vec![lower(), Layer::new(&[file(A)])])]),
+            &["order"],
+            None,
+        ),
+    ];
+    for (what, left, right, expected, level) in rows {
+        let (left, right) = (left.tar(), right.tar());
+        let diff = diff(&left, &right);
+        assert_eq!(causes(&diff), expected, "{what}: {:#?}", diff.changes().collect::<Vec<_>>());
+        assert_eq!(diff.remedy.as_ref().map(|remedy| remedy.level), level, "{what}");
+        match &diff.remedy {
+            Some(remedy) => {
+                let made = apply(&left, remedy);
+                assert!(made.is_some() && made == apply(&right, remedy), "{what}: {remedy:?}");
+            }
+            None => {
+                let made = apply(&left, &most());
+                assert!(made.is_none() || made != apply(&right, &most()), "{what} is not told of");
+            }
+        }
+    }
+}
+
+fn lower() -> Layer {
+    Layer::new(&[Member::file("lower", "").mtime(A)])
+}
+
+/// Two platforms, as `docker buildx` and others lay them out.
+fn platforms(names: [&str; 2], arm: i64) -> ImageBuilder {
+    let image = |platform, time, name| {
+        let image = Image::new(vec![Layer::new(&[file(time)])]).platform(platform);
+        if name == "" { image } else { image.name(name) }
+    };
+    ImageBuilder::new(
+        Layout::Oci,
+        vec![image("linux/amd64", A, names[0]), image("linux/arm64", arm, names[1])],
+    )
+}
+
+/// Turns round what an index lists.
+fn reversed(doc: Doc, builder: ImageBuilder) -> ImageBuilder {
+    builder.json(doc, |index| index["manifests"].as_array_mut().unwrap().reverse())
+}
+
+#[test]
+fn an_index_below_the_first_is_part_of_the_image() {
+    let nested = || platforms(["", ""], A).nested(1);
+    let noted = nested().json(Doc::NestedIndex(0), |index| index["annotations"] = json!({"note": "x"}));
+    for (what, other) in [("an annotation", noted), ("the order", reversed(Doc::NestedIndex(0), nested()))] {
+        let (left, right) = (nested().tar(), other.tar());
+        for level in [None].into_iter().chain(Level::ALL.map(Some)) {
+            let diff = with(&left, &right, &Options { level, ..Options::default() }, None);
+            assert!(!diff.same() && diff.remedy.is_none(), "{what}");
+            assert_eq!(diff.verdict, Verdict::Different, "{what}");
+        }
+        assert!(apply(&left, &most()).is_some_and(|made| Some(made) != apply(&right, &most())), "{what}");
+    }
+}
+
+#[test]
+fn nothing_reorders_index_json() {
+    for names in [["", ""], ["example.com/lab/one:1", "example.com/lab/two:1"]] {
+        let (left, right) = (platforms(names, A).tar(), reversed(Doc::Index, platforms(names, A)).tar());
+        let diff = diff(&left, &right);
+        assert_eq!(causes(&diff), ["order"]);
+        assert!(diff.verdict == Verdict::IdenticalImage && diff.remedy.is_none());
+        assert!(apply(&left, &most()).is_some_and(|made| Some(made) != apply(&right, &most())));
+    }
+}
+
+#[test]
+fn images_without_names_are_known_by_their_digests() {
+    let image = |text: &str| Image::new(vec![Layer::new(&[Member::file("a", text)])]);
+    for layout in [Layout::Oci, Layout::Docker] {
+        let of = |texts: &[&str]| {
+            let images = texts.iter().map(|text| image(text)).collect();
+            ImageBuilder::new(layout, images).tar()
+        };
+        let diff = diff(&of(&["one", "two", "three"]), &of(&["two", "three"]));
+        assert_eq!(causes(&diff), ["removed"], "{layout:?}");
+        let alone: Vec<bool> = diff.images.iter().map(|image| image.right.is_none()).collect();
+        assert_eq!(alone, [true, false, false], "{layout:?}");
+    }
+}
+
+#[test]
+fn a_platform_can_be_compared_alone() {
+    let (left, right) = (platforms(["", ""], A).tar(), platforms(["", ""], B).tar());
+    assert!(!diff(&left, &right).same());
+    let of = |platform| with(&left, &right, &Options::default(), Some(platform));
+    assert!(of("linux/amd64").same() && !of("linux/arm64").same());
+}
+
+/// An image and its provenance, which names the image's manifest and the time of the build.
+fn attested(time: i64, built: &'static str) -> Vec<u8> {
+    let image = Image::new(vec![Layer::new(&[file(time)])]);
+    let plain = ImageBuilder::new(Layout::Oci, vec![image.clone()]).build();
+    let hex = plain.digest(Doc::Manifest(0)).trim_start_matches("sha256:");
+    let subject = json!([{"name": "_", "digest": {"sha256": hex}}]);
+    let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": subject, "built": built});
+    let attestation = Image::attestation(0).statement(&statement.to_string());
+    ImageBuilder::new(Layout::Oci, vec![image, attestation]).nested(1).tar()
+}
+
+#[test]
+fn provenance_of_what_changes_can_be_left_out() {
+    let left = attested(A, "now");
+    for (right, causes_of) in [
+        (attested(B, "now"), &["layer.mtime"][..]),
+        (attested(B, "then"), &["archive.attestations", "layer.mtime"]),
+    ] {
+        let diff = diff(&left, &right);
+        assert_eq!(causes(&diff), causes_of, "{:#?}", diff.changes().collect::<Vec<_>>());
+        let remedy = diff.remedy.unwrap();
+        assert_eq!((remedy.level, remedy.options.as_slice()), (Level::Clamp, &["--attestations drop"][..]));
+        let made = apply(&left, &remedy);
+        assert!(made.is_some() && made == apply(&right, &remedy));
+    }
+    // The image is the same: nothing makes the attestation go.
+    let diff = diff(&left, &attested(A, "then"));
+    assert_eq!((causes(&diff), diff.verdict), (vec!["content"], Verdict::Different));
+    assert!(diff.remedy.is_none());
+}
+
+#[test]
+fn archives_of_all_tools_have_true_remedies() {
+    let files = [
+        "tiny-docker20-save.tar",
+        "tiny-docker20-save-2tags.tar",
+        "tiny-docker26-save.tar",
+        "tiny-podman43-save-docker-archive.tar",
+        "tiny-skopeo19-docker-archive.tar",
+        "tiny-skopeo19-oci-archive.tar",
+        "tiny-bk-docker-rw0.tar",
+    ];
+    let read = |name: &&str| std::fs::read(fixtures("good").join(name)).unwrap();
+    let archives: Vec<Vec<u8>> = files.iter().map(read).collect();
+    for (i, left) in archives.iter().enumerate() {
+        for (j, right) in archives.iter().enumerate().skip(i + 1) {
+            let Some(remedy) = diff(left, right).remedy else { continue };
+            let made = apply(left, &remedy);
+            let equal = made.is_some() && made == apply(right, &remedy);
+            assert!(equal, "{} {}: {remedy:?}", files[i], files[j]);
+        }
+    }
+}
+
+#[test]
+fn where_no_time_differs_none_is_changed() {
+    let (left, right) = (of(&[file(A)]).tar(), of(&[file(A).owner_names("root", "")]).tar());
+    let remedy = diff(&left, &right).remedy.unwrap();
+    let made = apply(&left, &remedy).unwrap();
+    assert!(Some(&made) == apply(&right, &remedy).as_ref());
+    let diff = diff(&left, &made);
+    let is_time = |cause: Cause| cause.rule().is_some_and(|rule| rule.level == Some(Level::Clamp));
+    assert!(remedy.epoch >= Some(A) && !diff.changes().any(|change| is_time(change.cause)), "{remedy:?}");
+}
+
+#[test]
+fn merged_file_systems_do_not_see_which_name_of_a_file_came_first() {
+    let merged = Options { merged: true, ..Options::default() };
+    let between = |left: &[Member], right: &[Member]| with(&of(left).tar(), &of(right).tar(), &merged, None);
+    let (a, b) = (Member::file("a", "hi"), Member::file("b", "hi"));
+    let there = [a.clone(), Member::hardlink("b", "a")];
+    let back = [b.clone(), Member::hardlink("a", "b")];
+    assert_eq!(between(&there, &back).verdict, Verdict::SameFileSystem);
+    let copied = between(&there, &[a, b]);
+    let fields: Vec<_> = copied.images[0].merged.iter().flatten().flat_map(|entry| &entry.changes).collect();
+    assert_eq!(fields.len(), 1);
+    assert_eq!((fields[0].field.as_ref(), fields[0].left.as_deref()), ("hard links", Some("a = b")));
+}
+
+#[test]
+fn merged_file_systems_do_not_see_a_squash() {
+    let merged = Options { merged: true, ..Options::default() };
+    let image = |layers: &[&[Member]]| {
+        let layers = layers.iter().map(|members| Layer::new(members)).collect();
+        ImageBuilder::new(Layout::Oci, vec![Image::new(layers)]).tar()
+    };
+    let (a, b) = (Member::file("a", "1"), Member::file("b", "2"));
+    let diff = with(&image(&[&[a.clone()], &[b.clone()]]), &image(&[&[a, b]]), &merged, None);
+    assert_eq!((causes(&diff), diff.verdict), (vec![], Verdict::SameFileSystem));
+}
