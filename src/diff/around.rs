@@ -37,20 +37,18 @@ pub(super) fn compare(opened: &Opened<'_>, made: [Option<&Made>; 2], context: &C
     ];
     let compare = |role, (l, of_left): List<'_>, (r, of_right): List<'_>| {
         let pairs = pair_children(&of_left, &of_right);
+        let joined: HashSet<&Key> =
+            pairs.joined().filter_map(|(l, _)| of_left.get(l)?.key.as_ref()).collect();
         let lone = |pair: Pair| {
             let (children, at) = pair.left().map_or((&of_right, pair.right()), |at| (&of_left, Some(at)));
-            let joined =
-                |at: usize| pairs.joined().any(|(l, r)| at == if pair.left().is_some() { l } else { r });
-            let child = children.get(at?)?;
-            let is_twin = |(at, other): (usize, &Child)| other.key == child.key && joined(at);
-            match &child.key {
+            match &children.get(at?)?.key {
                 // Another name of an image whose descriptor has a partner.
-                Some(_) if children.iter().enumerate().any(is_twin) => {
+                Some(key) if joined.contains(key) => {
                     (role == Role::Root).then_some(Cause::Rule("archive.names"))
                 }
                 // The image that stands alone, or elsewhere, is told of on its own.
                 None | Some(Key::Pair(_)) => Some(Cause::Derived),
-                Some(_) => None,
+                Some(Key::Digest(_)) => None,
             }
         };
         let array = if role == Role::DockerManifest { "" } else { "/manifests" };

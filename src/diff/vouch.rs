@@ -29,23 +29,24 @@ pub(super) fn subject(graph: &ImageGraph<'_>, image: &Image) -> Option<Digest> {
     mine.find_map(|child| Digest::parse(child.annotation(REFERENCE)?).ok())
 }
 
-/// Whether `image` is about a manifest of `images`, and which.
+/// The position of the image that `image` is about.
 pub(super) fn subject_in(graph: &ImageGraph<'_>, image: &Image, images: &[&Image]) -> Option<usize> {
     let subject = subject(graph, image)?;
     images.iter().position(|other| other.digest == Some(subject))
 }
 
-/// What vouches for a manifest that is another one on the other side.
+/// Whether what `left` and `right` are about differs: the manifests of two images that belong together.
 pub(super) fn is_outdated(opened: &Opened<'_>, left: Option<&Image>, right: Option<&Image>) -> bool {
-    let is = |side: &Side<'_>, image: Option<&Image>, about: &Image| {
-        image.is_none_or(|image| {
-            subject(side.graph, image).is_some_and(|subject| about.digest == Some(subject))
-        })
+    let about = |side: &Side<'_>, image: &Image| subject(side.graph, image);
+    let of_left = left.map(|image| about(opened.left, image));
+    let of_right = right.map(|image| about(opened.right, image));
+    let is = |subject: &Option<Option<Digest>>, image: &Image| {
+        subject.is_none_or(|subject| subject.is_some() && subject == image.digest)
     };
     let mut pairs = opened.pairs.both(opened.left.images, opened.right.images);
     pairs.any(|(a, b)| {
         let raw = |side: &'_ Side<'_>, image: &Image| image.manifest.map(|id| side.graph.raw(id).to_vec());
-        is(opened.left, left, a) && is(opened.right, right, b) && raw(opened.left, a) != raw(opened.right, b)
+        is(&of_left, a) && is(&of_right, b) && raw(opened.left, a) != raw(opened.right, b)
     })
 }
 
