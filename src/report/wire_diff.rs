@@ -45,7 +45,7 @@ pub struct DiffReport {
 pub struct RemedyRecord {
     /// The least level.
     pub level: &'static str,
-    /// SOURCE_DATE_EPOCH, if times differ.
+    /// SOURCE_DATE_EPOCH, where the level needs one.
     pub epoch: Option<i64>,
     /// All arguments for `normalize`, as typed.
     pub arguments: String,

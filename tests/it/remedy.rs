@@ -225,6 +225,24 @@ fn a_difference_is_seen_beside_another() {
     }
 }
 
+#[test]
+fn a_global_header_that_normalize_leaves_out_is_what_diff_sees() {
+    let input = of(&[Member::pax_global(&[("comment", "x")]), file(A)]).tar();
+    for level in Level::ALL {
+        let mut output = Vec::new();
+        let options = normalize::Options::new(level, Some(0));
+        let outcome =
+            normalize(&open(&input), &options, &Workers::new(2).unwrap(), &Silent, &mut output).unwrap();
+        let mut did: Vec<&str> = outcome.changes.iter().map(|change| change.rule).collect();
+        let diff = diff(&input, &output);
+        // That a layer with another content is compressed anew goes without saying.
+        did.retain(|rule| *rule != "layer.encoding");
+        did.sort_unstable();
+        did.dedup();
+        assert_eq!(causes(&diff), did, "{}", level.name());
+    }
+}
+
 fn lower() -> Layer {
     Layer::new(&[Member::file("lower", "").mtime(A)])
 }
