@@ -1,6 +1,8 @@
 //! What `diff` promises: its remedy makes two archives equal, and nothing it calls the same differs in what `normalize`
 //! writes. `normalize` itself is the judge.
 
+use std::slice::from_ref;
+
 use repro_build::archive::{OpenOptions, Source};
 use repro_build::diff::{Cause, Diff, Input, Options, Remedy, Verdict, run};
 use repro_build::image::Platform;
@@ -227,7 +229,9 @@ fn a_difference_is_seen_beside_another() {
 
 #[test]
 fn a_global_header_that_normalize_leaves_out_is_what_diff_sees() {
+    let archive = Remedy { level: Level::Archive, epoch: None, options: Vec::new() };
     let input = of(&[Member::pax_global(&[("comment", "x")]), file(A)]).tar();
+    let input = apply(&input, &archive).unwrap();
     for level in Level::ALL {
         let mut output = Vec::new();
         let options = normalize::Options::new(level, Some(0));
@@ -249,9 +253,9 @@ fn lower() -> Layer {
 
 /// Two platforms, as `docker buildx` and others lay them out.
 fn platforms(names: [&str; 2], arm: i64) -> ImageBuilder {
-    let image = |platform, time, name| {
+    let image = |platform, time, name: &str| {
         let image = Image::new(vec![Layer::new(&[file(time)])]).platform(platform);
-        if name == "" { image } else { image.name(name) }
+        if name.is_empty() { image } else { image.name(name) }
     };
     ImageBuilder::new(
         Layout::Oci,
@@ -400,6 +404,7 @@ fn merged_file_systems_do_not_see_a_squash() {
         ImageBuilder::new(Layout::Oci, vec![Image::new(layers)]).tar()
     };
     let (a, b) = (Member::file("a", "1"), Member::file("b", "2"));
-    let diff = with(&image(&[&[a.clone()], &[b.clone()]]), &image(&[&[a, b]]), &merged, None);
+    let (split, squashed) = (image(&[from_ref(&a), from_ref(&b)]), image(&[&[a.clone(), b.clone()]]));
+    let diff = with(&split, &squashed, &merged, None);
     assert_eq!((causes(&diff), diff.verdict), (vec![], Verdict::SameFileSystem));
 }
