@@ -324,7 +324,7 @@ fn attested(time: i64, built: &'static str) -> Vec<u8> {
     let hex = plain.digest(Doc::Manifest(0)).trim_start_matches("sha256:");
     let subject = json!([{"name": "_", "digest": {"sha256": hex}}]);
     let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": subject, "built": built});
-    let attestation = Image::attestation(0).statement(&statement.to_string());
+    let attestation = Image::attestation(0).statement(statement.to_string());
     ImageBuilder::new(Layout::Oci, vec![image, attestation]).nested(1).tar()
 }
 
