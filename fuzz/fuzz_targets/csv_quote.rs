@@ -29,6 +29,10 @@ impl Environment for Machine {
         Ok(if path.starts_with('/') { path.to_owned() } else { format!("/{path}") })
     }
 
+    fn file(&self, path: &str) -> error::Result<String> {
+        Ok(path.to_owned())
+    }
+
     fn terminal(&self) -> bool {
         false
     }

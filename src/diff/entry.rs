@@ -76,9 +76,10 @@ fn dialect(member: &Member) -> &'static str {
     }
 }
 
-/// Whether two entries hold the same data, as far as was measured.
+/// Whether two entries are known to hold the same data. A file whose holes are over the limit has no digest.
 pub(super) fn same_data(left: &ListedMember, right: &ListedMember) -> bool {
-    left.member.size == right.member.size && left.digest == right.digest
+    let known = left.digest.is_some() || left.member.sparse.is_none();
+    left.member.size == right.member.size && left.digest == right.digest && known
 }
 
 /// How deep to look at an entry.

@@ -3,6 +3,7 @@
 use super::{Diff, DocumentDiff, Relation, Role, cause::Cause};
 use crate::{
     digest::Digest,
+    rfc3339,
     rules::{Level, Scope},
 };
 
@@ -116,8 +117,8 @@ pub(super) fn remedy(diff: &Diff, given: Option<i64>, latest: impl Fn() -> i64) 
 
 /// The whole seconds of a time as it stands in a document or an entry.
 fn seconds(text: &str) -> Option<i64> {
-    let time: jiff::Timestamp = text.trim_matches('"').parse().ok()?;
-    Some(time.as_duration().as_secs() - i64::from(time.as_duration().subsec_nanos() < 0))
+    let time = rfc3339::parse(text.trim_matches('"'))?;
+    Some(time.as_secs() - i64::from(time.subsec_nanos() < 0))
 }
 
 /// The answer, from what is left to count.
