@@ -76,11 +76,10 @@ pub fn whiteout(member: &Member) -> Option<Whiteout> {
         return Some(Whiteout::Metadata);
     }
     let hidden = base.strip_prefix(WHITEOUT_PREFIX)?;
-    Some(Whiteout::Path(join(folder, hidden)))
-}
-
-fn join(folder: &[u8], base: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { base.to_vec() } else { [folder, b"/", base].concat() }
+    // Without a name after the prefix it is the folder that Docker removes.
+    Some(Whiteout::Path(
+        [folder, hidden].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/'),
+    ))
 }
 
 /// Where a path of the merged file system comes from.
@@ -104,7 +103,9 @@ pub fn merge<'m>(layers: impl IntoIterator<Item = &'m [ListedMember]>) -> BTreeM
             match removed {
                 Whiteout::Path(path) => {
                     remove_below(&mut tree, &path);
-                    tree.remove(&path);
+                    if !path.is_empty() {
+                        tree.remove(&path);
+                    }
                 }
                 Whiteout::Opaque(folder) => remove_below(&mut tree, &folder),
                 Whiteout::Metadata => {}
@@ -126,8 +127,7 @@ pub fn merge<'m>(layers: impl IntoIterator<Item = &'m [ListedMember]>) -> BTreeM
 
 fn remove_below(tree: &mut BTreeMap<Vec<u8>, Placed<'_>>, folder: &[u8]) {
     if folder.is_empty() {
-        tree.clear();
-        return;
+        return tree.retain(|path, _| path.is_empty());
     }
     let from = [folder, b"/"].concat();
     // '0' follows '/' in ASCII: everything below the folder sorts between the two.
@@ -154,6 +154,22 @@ mod tests {
     fn merged(layers: &[Vec<ListedMember>]) -> Vec<(String, usize)> {
         let tree = merge(layers.iter().map(Vec::as_slice));
         tree.into_iter().map(|(path, placed)| (String::from_utf8(path).unwrap(), placed.layer)).collect()
+    }
+
+    #[test]
+    fn the_root_itself_stays() {
+        use Kind::{Directory, Regular};
+        let lower = || layer(&[("./", Directory), ("a", Regular), ("d/", Directory), ("d/x", Regular)]);
+        for (marker, left) in [
+            (".wh..wh..opq", &[""][..]),
+            (".wh.", &[""]),
+            ("d/.wh.", &["", "a"]),
+            ("d/.wh..wh..opq", &["", "a", "d"]),
+        ] {
+            let paths: Vec<String> =
+                merged(&[lower(), layer(&[(marker, Regular)])]).into_iter().map(|(path, _)| path).collect();
+            assert_eq!(paths, left, "{marker}");
+        }
     }
 
     #[test]

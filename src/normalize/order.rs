@@ -3,15 +3,12 @@
 //! Refuses layers in which the order means something: a path that stands twice, a path that is there and whited out, a
 //! member below one that is no folder. Must not know how members are written.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    archive::clean_path,
     escape::escape,
-    tar::{Kind, Member, WHITEOUT_PREFIX},
+    stack::path_of,
+    tar::{Kind, Member, PATH_MAX, WHITEOUT_PREFIX},
 };
 
 /// What the order depends on, one for each member of a layer, in archive order.
@@ -29,12 +26,9 @@ struct Place {
 impl Order {
     /// Adds the next member.
     pub(crate) fn add(&mut self, member: &Member) {
-        let clean = |path: &[u8]| {
-            clean_path(path.strip_prefix(b"/").unwrap_or(path)).map_or(path.to_vec(), Cow::into_owned)
-        };
         self.members.push(Place {
-            path: clean(&member.name),
-            target: (member.kind == Kind::Hardlink).then(|| clean(&member.link)),
+            path: path_of(&member.name),
+            target: (member.kind == Kind::Hardlink).then(|| path_of(&member.link)),
             folder: member.kind == Kind::Directory,
         });
     }
@@ -65,6 +59,9 @@ impl Order {
                 |why: &str| Err(format!("{} {why}, so that the order of members matters", escape(path)));
             if by_path.get(path) != Some(&i) {
                 return refused("stands twice");
+            }
+            if path.len() > PATH_MAX {
+                return refused("is longer than paths can be");
             }
             let name_at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
             let (folder, name) = path.split_at(name_at);
@@ -153,6 +150,7 @@ mod tests {
             &[("d/", None), ("d/x", None), ("d/.wh.x", None)],
             &[("l", None), ("l/x", None)],
             &[("d/", None), ("d", None)],
+            &[("b", None), ("a/", None), ("a/../b", None)],
         ] {
             assert!(order(members).is_err(), "{members:?}");
         }

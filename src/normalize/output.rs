@@ -132,7 +132,10 @@ impl Place {
             let random = name.strip_prefix(&self.prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
             let ours = random.is_some_and(|random| !random.contains('.'));
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            if ours && is_file && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            // Held until it is removed, so that nobody takes it for a new one in between.
+            let held =
+                File::open(entry.path()).ok().filter(|file| ours && is_file && file.try_lock().is_ok());
+            if held.is_some() {
                 let _ = fs::remove_file(entry.path());
             }
         }

@@ -25,8 +25,8 @@ const MAX_DEPTH: usize = 128;
 const MAX_IMPLICIT: usize = 1 << 20;
 /// How many bytes of symbolic links' targets are kept.
 const MAX_TARGETS: usize = 16 << 20;
-/// Longest target that Linux takes.
-const PATH_MAX: usize = 4096;
+/// Longest path, and longest target of a link, that Linux takes, in bytes.
+pub const PATH_MAX: usize = 4096;
 /// How many links a path may lead through, as in Linux.
 const MAX_HOPS: usize = 40;
 

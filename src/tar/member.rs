@@ -2,7 +2,6 @@
 //!
 //! Knows the fields and what they mean. Must not know how they are encoded in blocks.
 
-use std::borrow::Cow;
 
 /// A point in time: whole seconds since the epoch, rounded down, and the nanoseconds after them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,11 +174,6 @@ impl Member {
         self.records
             .iter()
             .filter_map(|(key, value)| Some((key.strip_prefix(XATTR_PREFIX)?, value.as_slice())))
-    }
-
-    /// The name as lossless text: see [`escape`](crate::escape::escape).
-    pub fn display_name(&self) -> Cow<'_, str> {
-        crate::escape::escape(&self.name)
     }
 }
 

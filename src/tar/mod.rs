@@ -25,7 +25,7 @@ mod tests;
 
 pub use anomaly::{Anomaly, AnomalyKind, MAX_NAME, TOLD_SINGLY};
 pub(crate) use audit::{AUFS_PREFIX, split_base};
-pub use audit::{Audit, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
+pub use audit::{Audit, OPAQUE_WHITEOUT, PATH_MAX, WHITEOUT_PREFIX};
 pub(crate) use header::is_header;
 pub use listing::raw_line;
 pub use member::{Dialect, GlobalHeader, Kind, Member, Record, Timestamp, XATTR_PREFIX, permissions};

@@ -201,6 +201,8 @@ impl GnuMap {
 pub(super) struct BodyMap {
     text: Vec<u8>,
     newlines: usize,
+    /// How many numbers follow the count, once that is known.
+    numbers: Option<usize>,
 }
 
 impl BodyMap {
@@ -216,15 +218,21 @@ impl BodyMap {
         if self.newlines == 0 {
             return Ok(None);
         }
-        let mut lines = self.text.split(|byte| *byte == b'\n');
-        let count = lines.next().and_then(parse_int).and_then(|count| usize::try_from(count).ok());
-        let numbers = count.and_then(|count| count.checked_mul(2));
-        let numbers = numbers.ok_or_else(|| broken("the map's length is no decimal number"))?;
+        let lines = || self.text.split(|byte| *byte == b'\n');
+        let numbers = match self.numbers {
+            Some(numbers) => numbers,
+            None => {
+                let count = lines().next().and_then(parse_int).and_then(|count| usize::try_from(count).ok());
+                let numbers = count.and_then(|count| count.checked_mul(2));
+                numbers.ok_or_else(|| broken("the map's length is no decimal number"))?
+            }
+        };
+        self.numbers = Some(numbers);
         // The first newline ends the count.
         if numbers >= self.newlines {
             return Ok(None);
         }
-        pairs(lines.take(numbers)).map(Some)
+        pairs(lines().skip(1).take(numbers)).map(Some)
     }
 }
 

@@ -160,6 +160,9 @@ fn a_table_of_contents_behind_the_end_hides_nothing() {
     assert_eq!(walk(&with_toc).0.ids(), BTreeSet::from(["toc-after-end"]));
     let with_more = [with_toc, file("b", b"")].concat();
     assert_eq!(walk(&with_more).0.ids(), BTreeSet::from(["toc-after-end", "archive-after-end"]));
+    // One that says it is longer than it is could hide anything.
+    let cut = &with_more[..with_more.len() - END.len() - 2 * BLOCK];
+    assert_eq!(walk(cut).0.ids(), BTreeSet::from(["toc-after-end", "archive-after-end"]));
 }
 
 #[test]

@@ -47,7 +47,9 @@ impl Trailer {
         let header = Header::parse(block).ok();
         let name = header.map(|header| header.name).unwrap_or_default();
         match header {
-            Some(header) if name == ESTARGZ_TOC && header.typeflag == b'0' && header.size >= 0 => {
+            Some(header)
+                if header.full_name() == ESTARGZ_TOC && header.typeflag == b'0' && header.size >= 0 =>
+            {
                 self.skip = header.size.unsigned_abs().div_ceil(BLOCK as u64);
                 tally.tell(sink, AnomalyKind::TocAfterEnd, offset, name, || format!("{} bytes", header.size));
             }
@@ -65,7 +67,11 @@ impl Trailer {
 
     /// Judges what is left once all blocks were seen; `partial` is less than a block.
     pub(super) fn finish(&mut self, partial: &[u8], offset: u64, sink: &mut impl Sink, tally: &mut Tally) {
-        if !is_zero(partial) && self.skip == 0 {
+        // What the table of contents leaves out is not told of again; one that is not whole leaves out anything.
+        if self.skip > 0 {
+            tally
+                .tell(sink, AnomalyKind::ArchiveAfterEnd, offset, ESTARGZ_TOC, || "it is cut off".to_owned());
+        } else if !is_zero(partial) {
             self.add_garbage(offset);
         }
         if let Some((offset, blocks)) = self.garbage {

@@ -76,7 +76,9 @@ fn sources() -> Vec<SourceFile> {
                 let text = fs::read_to_string(&path).unwrap();
                 let path = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
                 let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-                let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap();
+                let tests = text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+                let inline = |at: &usize| text[*at..].lines().nth(1).unwrap().ends_with('{');
+                let before_tests = &text[..tests.into_iter().find(inline).unwrap_or(text.len())];
                 let lines = before_tests.lines().map(|line| line.split("//").next().unwrap());
                 let code = if ["/tests.rs", "/testing.rs"].iter().any(|name| path.ends_with(name)) {
                     String::new()

@@ -3,6 +3,8 @@
 //! Every deflate encoder has habits: after how many symbols it ends a block, how it brings a block to a whole
 //! byte, how it ends the stream. This walk sees them at the cost of decoding the symbols and keeping none.
 
+use std::sync::LazyLock;
+
 /// How a block is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -45,7 +47,7 @@ impl<'a> Blocks<'a> {
         let last = self.bits.take(1)? == 1;
         let (kind, symbols) = match self.bits.take(2)? {
             0 => (Kind::Stored, self.stored()?),
-            1 => (Kind::Fixed, self.coded(&fixed_codes())?),
+            1 => (Kind::Fixed, self.coded(&FIXED)?),
             2 => {
                 let codes = dynamic_codes(&mut self.bits)?;
                 (Kind::Dynamic, self.coded(&codes)?)
@@ -203,13 +205,14 @@ impl Code {
     }
 }
 
-fn fixed_codes() -> (Code, Code) {
+/// The codes that RFC 1951 fixes (3.2.6): lengths and distances.
+static FIXED: LazyLock<(Code, Code)> = LazyLock::new(|| {
     let lengths: Vec<u8> = [(144, 8), (112, 9), (24, 7), (8, 8)]
         .into_iter()
         .flat_map(|(count, length)| std::iter::repeat_n(length, count))
         .collect();
     (Code::new(&lengths), Code::new(&[5; 30]))
-}
+});
 
 fn dynamic_codes(bits: &mut Bits<'_>) -> Option<(Code, Code)> {
     let mut number = |count, least| bits.take(count).map(|number| (number as usize).saturating_add(least));

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     escape::escape,
     stack,
+    tar::PATH_MAX,
 };
 
 /// What layers may hold; nothing is forbidden by default.
@@ -53,6 +54,7 @@ impl Pattern {
     fn finds<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
         ends.chain([path.len()])
+            .take_while(|end| *end <= PATH_MAX)
             .filter_map(|end| path.get(..end))
             .find(|path| !path.is_empty() && self.0.is_match(&*String::from_utf8_lossy(path)))
     }

@@ -180,7 +180,7 @@ pub(super) fn recorded(case: &Case<'_>) -> HashMap<&'static str, Vec<Hit>> {
     let opaque = layer::opaque(case);
     for (blob, facts) in layers(case) {
         let place = &graph.blob(blob).at;
-        // What was not decoded to the end, or is no tar at all, has its own finding.
+        // What is no tar at all has its own finding.
         let is_opaque = opaque.contains(&blob);
         for anomaly in facts.anomalies.iter().filter(|_| !is_opaque) {
             let at = if anomaly.name.is_empty() { place.clone() } else { place.then(anomaly.name.clone()) };
