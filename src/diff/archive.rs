@@ -70,7 +70,7 @@ const FIELDS: &[Shown] = &[
         Some(format!("{}:{} {}:{}", m.uid, m.gid, show::lossless(&m.uname), show::lossless(&m.gname)))
     }),
     ("members' dialect", |m| Some(m.dialect.name().to_owned())),
-    ("members' types", |m| Some(show::kind(m.kind).to_owned())),
+    ("members' types", |m| Some(show::kind(m.kind).into_owned())),
     ("names begin with", |m| m.name.starts_with(b"./").then(|| "./".to_owned())),
 ];
 

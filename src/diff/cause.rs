@@ -81,9 +81,10 @@ impl Cause {
 pub struct Change {
     /// What it comes from.
     pub cause: Cause,
-    /// What differs: a field of an entry, a JSON pointer, a part of a stream.
+    /// What differs: a field of an entry, a JSON pointer, a part of a stream; names in it are escaped.
     pub field: Cow<'static, str>,
-    /// The left value as text, not escaped; `None` where only the right has one.
+    /// The left value: JSON as it stands in the document, else text, escaped as by [`escape`](crate::escape::escape).
+    /// `None` where only the right has one.
     pub left: Option<String>,
     /// The right value, likewise.
     pub right: Option<String>,

@@ -12,6 +12,7 @@ use super::{
     layer::{self, Features, FileSystem},
     made::Made,
     pair::{self, Pair, Pairing},
+    show,
     side::{Opened, Side, pair_layers},
     verdict, vouch,
 };
@@ -97,7 +98,7 @@ impl<'c> Comparison<'c> {
             let name = |image: &Image| {
                 let platform = image.platform.as_ref().map(ToString::to_string);
                 let words: Vec<String> = platform.into_iter().chain(image.names.iter().cloned()).collect();
-                words.join(" ")
+                show::lossless(words.join(" ").as_bytes())
             };
             let own = if left.is_some() { Cause::Removed } else { Cause::Added };
             let is_outdated = vouch::is_outdated(self.opened, left, right);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     cause::{Cause, Change},
     pair::{self, Pair, Pairing},
+    show,
 };
 use crate::{
     image::{DocId, ImageGraph},
@@ -216,7 +217,8 @@ impl Search<'_> {
         right_text: Option<String>,
     ) {
         let cause = self.cause(&pointer, left, right);
-        self.changes.push(Change::new(cause, pointer, left_text, right_text));
+        let field = show::lossless(pointer.as_bytes());
+        self.changes.push(Change::new(cause, field, left_text, right_text));
     }
 
     fn cause(&self, pointer: &str, left: Option<&Node>, right: Option<&Node>) -> Cause {

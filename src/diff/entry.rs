@@ -23,7 +23,7 @@ struct Field {
 
 /// The fields, in the order they are reported in. Data and extended attributes are compared on their own.
 const FIELDS: &[Field] = &[
-    Field { name: "type", cause: Cause::Content, value: |m| Some(show::kind(m.kind).to_owned()) },
+    Field { name: "type", cause: Cause::Content, value: |m| Some(show::kind(m.kind).into_owned()) },
     Field { name: "target", cause: Cause::Content, value: |m| is_link(m).then(|| show::lossless(&m.link)) },
     Field { name: "device", cause: Cause::Content, value: device },
     Field { name: "mode", cause: Cause::Mode, value: |m| Some(show::mode(m.mode)) },
@@ -57,14 +57,16 @@ fn device(member: &Member) -> Option<String> {
         .then(|| format!("{},{}", member.devmajor, member.devminor))
 }
 
-/// A link target of what is no link, a device number of what is no device.
+/// A device number of what is no device, a link target of what is no link. The target stands last, as it may look like
+/// a number.
 fn unused(member: &Member) -> Option<String> {
-    let link = (!is_link(member) && !member.link.is_empty()).then(|| show::lossless(&member.link));
     let numbers = (member.devmajor, member.devminor);
-    let numbers =
-        (device(member).is_none() && numbers != (0, 0)).then(|| format!("{},{}", numbers.0, numbers.1));
-    let words: Vec<String> = link.into_iter().chain(numbers).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let numbers = (device(member).is_none() && numbers != (0, 0))
+        .then(|| format!("device {},{}", numbers.0, numbers.1));
+    let link = (!is_link(member) && !member.link.is_empty())
+        .then(|| format!("target {}", show::lossless(&member.link)));
+    let words: Vec<String> = numbers.into_iter().chain(link).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The dialect as far as it is a choice: a ustar member is a PAX member that needs no records, and whether it needs

@@ -192,7 +192,7 @@ fn entry_diff(
 /// An entry in a few words.
 fn summary(listed: &ListedMember) -> String {
     let member = &listed.member;
-    let mut text = show::kind(member.kind).to_owned();
+    let mut text = show::kind(member.kind).into_owned();
     match member.kind {
         Kind::Regular => text = format!("{text}, {} B", member.size),
         Kind::Symlink | Kind::Hardlink => text = format!("{text} to {}", show::lossless(&member.link)),

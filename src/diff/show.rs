@@ -1,23 +1,23 @@
 //! Values of entries as text.
 //!
-//! Lossless where two different values must not look the same. Escaping for the screen is the report's work.
+//! Two different values never look the same: entries are compared by what is made here.
+
+use std::borrow::Cow;
 
 use crate::{
+    escape::escape,
     stack::ListedMember,
     tar::{Kind, Timestamp, permissions},
 };
 
-/// Bytes as text: as they are where they are UTF-8, else with `\xHH` for the odd ones.
+/// Bytes as text, escaped: what is UTF-8 and what is not, or a backslash and what it would stand for, must not mix.
 pub(super) fn lossless(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => crate::escape::escape(bytes).into_owned(),
-    }
+    escape(bytes).into_owned()
 }
 
 /// The word for a kind.
-pub(super) fn kind(kind: Kind) -> &'static str {
-    match kind {
+pub(super) fn kind(kind: Kind) -> Cow<'static, str> {
+    Cow::Borrowed(match kind {
         Kind::Regular => "file",
         Kind::Hardlink => "hard link",
         Kind::Symlink => "symbolic link",
@@ -25,8 +25,8 @@ pub(super) fn kind(kind: Kind) -> &'static str {
         Kind::BlockDevice => "block device",
         Kind::Directory => "directory",
         Kind::Fifo => "fifo",
-        Kind::Other(_) => "unknown type",
-    }
+        Kind::Other(flag) => return Cow::Owned(format!("unknown type {}", lossless(&[flag]))),
+    })
 }
 
 /// Permission bits in octal and in letters: `0755 rwxr-xr-x`.
@@ -57,7 +57,18 @@ pub(super) fn count(number: usize, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn no_two_values_look_the_same() {
+        let names: [&[u8]; 6] = [b"\xe9", br"\xe9", "\u{e9}".as_bytes(), b"\n", br"\n", br"\\n"];
+        let shown: BTreeSet<String> = names.into_iter().map(lossless).collect();
+        assert_eq!(shown.len(), names.len());
+        let kinds: BTreeSet<_> = (0..=u8::MAX).map(|flag| kind(Kind::Other(flag))).collect();
+        assert_eq!(kinds.len(), 256);
+    }
 
     #[test]
     fn modes_read_as_ls_shows_them() {

@@ -278,17 +278,17 @@ fn hint(culprit: &diff::Culprit) -> HintRecord {
     HintRecord { why: culprit.why, remedy: culprit.remedy }
 }
 
-/// A value that is a whole JSON text keeps its backslashes; nothing hidden gets through in either.
-fn visible(text: &[u8]) -> String {
-    escape_text(text).replace('\n', "\\n").replace('\t', "\\t")
+/// JSON and what is escaped already keep their backslashes, on one line. Line breaks in JSON stand between values only.
+fn visible(text: &str) -> String {
+    escape_text(text.as_bytes()).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 fn changes(changes: &[Change]) -> Vec<ChangeRecord> {
     let record = |change: &Change| ChangeRecord {
         cause: change.cause.name(),
-        field: shown(&change.field),
-        left: change.left.as_ref().map(|text| visible(text.as_bytes())),
-        right: change.right.as_ref().map(|text| visible(text.as_bytes())),
+        field: visible(&change.field),
+        left: change.left.as_deref().map(visible),
+        right: change.right.as_deref().map(visible),
         hint: diff::culprit(change.field.as_bytes()).filter(|_| change.field.starts_with('/')).map(hint),
     };
     changes.iter().map(record).collect()
@@ -364,7 +364,7 @@ impl LayerDiffRecord {
 
 impl EntryRecord {
     fn of(entry: &EntryDiff) -> EntryRecord {
-        let line = |line: &diff::Line| format!("{}{}", line.sign.character(), visible(&line.text));
+        let line = |line: &diff::Line| format!("{}{}", line.sign.character(), escape(&line.text));
         EntryRecord {
             path: escape(&entry.path).into_owned(),
             changes: changes(&entry.changes),
@@ -375,5 +375,23 @@ impl EntryRecord {
                 more: content.more,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_keeps_its_escapes_and_stays_on_one_line() {
+        let change = Change {
+            cause: Cause::Content,
+            field: "/created_by".into(),
+            left: Some(r#""a\nb""#.to_owned()),
+            right: Some("{\n\t\u{202e}}".to_owned()),
+        };
+        let [record] = changes(&[change]).try_into().unwrap();
+        assert_eq!(record.left.as_deref(), Some(r#""a\nb""#));
+        assert_eq!(record.right.as_deref(), Some(r"{\n\t\u{202e}}"));
     }
 }

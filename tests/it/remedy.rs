@@ -228,6 +228,27 @@ fn a_difference_is_seen_beside_another() {
 }
 
 #[test]
+fn what_does_not_count_at_a_level_is_equal_behind_normalize_at_it() {
+    let link = |target: &[u8]| of(&[Member::symlink("l", target)]);
+    let unknown = |kind| of(&[Member::of_kind(kind, "a", "")]);
+    let rows = [
+        ("a target that is not UTF-8 and its escape", link(b"caf\xe9"), link(br"caf\xe9")),
+        ("two types that nobody knows", unknown(b'X'), unknown(b'Y')),
+    ];
+    for (what, left, right) in rows {
+        let (left, right) = (left.tar(), right.tar());
+        for level in Level::ALL {
+            let options = Options { level: Some(level), epoch: Some(0), ..Options::default() };
+            if with(&left, &right, &options, None).same() {
+                let made = |input| apply(input, &Remedy { level, epoch: Some(0), options: Vec::new() });
+                let made_left = made(&left);
+                assert!(made_left.is_some() && made_left == made(&right), "{what}: {}", level.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn a_global_header_that_normalize_leaves_out_is_what_diff_sees() {
     let archive = Remedy { level: Level::Archive, epoch: None, options: Vec::new() };
     let input = of(&[Member::pax_global(&[("comment", "x")]), file(A)]).tar();
