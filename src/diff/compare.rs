@@ -17,11 +17,13 @@ use super::{
     verdict, vouch,
 };
 use crate::{
+    codec::{self, Compression},
     image::{BlobId, DocId, Image, ImageGraph, ImageKind, Node},
     json,
     ladder::{self, Rung},
     limits::Limits,
     measure::LayerFacts,
+    media::Packing,
     rules::{Context, DocumentKind, FieldCanon, Level, RULES, Rule},
     stack::{self, ListedMember},
 };
@@ -76,6 +78,16 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
     diff.remedy = (!diff.same()).then(|| verdict::remedy(&diff, options.epoch, || latest(opened))).flatten();
     diff.verdict = verdict::verdict(&diff, identical, same_images, options.merged);
     diff
+}
+
+/// What a layer's media type should say of its compression.
+fn packing(graph: &ImageGraph<'_>, image: &Image, at: usize) -> Option<Packing> {
+    match codec::sniff(graph.content(image.layers.get(at)?.blob?)) {
+        Compression::Plain => Some(Packing::Plain),
+        Compression::Gzip => Some(Packing::Gzip),
+        Compression::Zstd => Some(Packing::Zstd),
+        Compression::Xz | Compression::Bzip2 => None,
+    }
 }
 
 fn subject(side: &Side<'_>) -> Subject {
@@ -136,7 +148,18 @@ impl<'c> Comparison<'c> {
             let layers = document::follow(pairs, width(l), width(r));
             let aligned =
                 [Aligned { array: "/layers", pairs: &layers, lone: &derived, order: Cause::Derived }];
-            let changes = document::compare(Role::Manifest, l, r, &aligned, context);
+            let mut changes = document::compare(Role::Manifest, l, r, &aligned, context);
+            let partners: HashMap<usize, usize> = layers.joined().collect();
+            // A media type follows from the compression only where each side's says what its blob is.
+            let is_wrong = |change: &&mut Change| {
+                let field = change.field.strip_prefix("/layers/");
+                let at = field.and_then(|field| field.strip_suffix("/mediaType")?.parse().ok());
+                at.and_then(|i| Some((i, *partners.get(&i)?))).is_some_and(|(i, j)| {
+                    let says = (document::packing(l, i), document::packing(r, j));
+                    says.0 != says.1 && says != (packing(a, left, i), packing(b, right, j))
+                })
+            };
+            changes.iter_mut().filter(is_wrong).for_each(|change| change.cause = Cause::Content);
             documents.push(DocumentDiff { role: Role::Manifest, changes });
         }
         if let (Some(l), Some(r)) = (left.config, right.config) {

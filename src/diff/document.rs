@@ -12,7 +12,7 @@ use super::{
 use crate::{
     image::{DocId, ImageGraph},
     json::{self, Edits, Node, Value},
-    media::Media,
+    media::{Media, Packing},
     rules::{Context, DocumentKind, RULES, Rule},
 };
 
@@ -309,12 +309,29 @@ fn derived(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>)
     }
 }
 
+/// What a media type says, if it is one for which rules know another: none that has parameters, or a suffix that nobody
+/// knows.
+fn known(node: Option<&Node>) -> Option<Media> {
+    let name = node?.str().ok()?;
+    let media = Media::of(name);
+    let unknown = matches!(media, Media::Other | Media::Layer { packing: Packing::Unknown, .. });
+    (!unknown && !name.contains(|c: char| c == ';' || c.is_whitespace())).then_some(media)
+}
+
+/// What the media type of a manifest's layer says of its compression.
+pub(super) fn packing(manifest: Text<'_>, layer: usize) -> Option<Packing> {
+    match known(manifest.root?.pointer(&format!("/layers/{layer}/mediaType")))? {
+        Media::Layer { packing, .. } => Some(packing),
+        _ => None,
+    }
+}
+
 /// Whether two media types differ in the layer's compression only.
 fn repacked(left: Option<&Node>, right: Option<&Node>) -> bool {
     let family = |node: Option<&Node>| {
         let name = node?.str().ok()?;
         let stem = name.split(['+']).next()?.trim_end_matches(".gzip").trim_end_matches(".zstd").to_owned();
-        matches!(Media::of(name), Media::Layer { .. }).then_some(stem)
+        matches!(known(node)?, Media::Layer { .. }).then_some(stem)
     };
     let (left, right) = (family(left), family(right));
     left.is_some() && left == right
@@ -332,14 +349,14 @@ fn whole(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>) -
         {
             Some("manifest.form")
         }
+        // A document's own media type is written where there is none; a descriptor's is not.
+        (Role::Root | Role::Index | Role::Manifest, ["mediaType"]) if one_sided => {
+            known(left.or(right)).map(|_| "manifest.form")
+        }
         (Role::Root | Role::Index | Role::Manifest, [.., "mediaType"]) => {
-            let kind = |node: &Node| Some(Media::of(node.str().ok()?)).filter(|media| *media != Media::Other);
-            let (left, right) = (left.map(kind), right.map(kind));
-            let same = match (left, right) {
-                (Some(left), Some(right)) => left
-                    .zip(right)
-                    .is_some_and(|(l, r)| std::mem::discriminant(&l) == std::mem::discriminant(&r)),
-                (one, other) => one.or(other).flatten().is_some(),
+            let same = match (known(left)?, known(right)?) {
+                (Media::Layer { foreign: l, .. }, Media::Layer { foreign: r, .. }) => l == r,
+                (l, r) => l == r,
             };
             same.then_some("manifest.form")
         }

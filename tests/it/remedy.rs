@@ -231,10 +231,24 @@ fn a_difference_is_seen_beside_another() {
 fn what_does_not_count_at_a_level_is_equal_behind_normalize_at_it() {
     let link = |target: &[u8]| of(&[Member::symlink("l", target)]);
     let unknown = |kind| of(&[Member::of_kind(kind, "a", "")]);
-    let rows = [
+    let labelled = |media_type: &str, created: &'static str| {
+        let layer = Layer::new(&[file(A)]).media_type(media_type);
+        ImageBuilder::new(Layout::Oci, vec![Image::new(vec![layer])])
+            .json(Doc::Config(0), move |config| config["created"] = json!(created))
+    };
+    let mut rows = vec![
         ("a target that is not UTF-8 and its escape", link(b"caf\xe9"), link(br"caf\xe9")),
         ("two types that nobody knows", unknown(b'X'), unknown(b'Y')),
     ];
+    for media_type in [
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+        "application/vnd.oci.image.layer.v1.tar+gzip; a=b",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    ] {
+        let gzip = labelled(Packing::Gzip.media_type(), "2024-01-01T00:00:00Z");
+        rows.push((media_type, gzip, labelled(media_type, "2024-01-02T00:00:00Z")));
+    }
     for (what, left, right) in rows {
         let (left, right) = (left.tar(), right.tar());
         for level in Level::ALL {
