@@ -8,7 +8,7 @@ use super::{
     Diff, Options, Relation, compare, content,
     pair::Pairing,
     side::{Opened, Outer, Pairs, Side, claimed, pair_layers},
-    vouch,
+    vouch::Subjects,
 };
 use crate::{
     archive::Source,
@@ -66,6 +66,7 @@ struct Chosen<'c> {
     input: &'c Input<'c>,
     graph: &'c ImageGraph<'c>,
     images: Vec<&'c Image>,
+    subjects: Subjects<'c>,
     narrowed: bool,
 }
 
@@ -119,6 +120,7 @@ impl Job<'_> {
             graph: chosen.graph,
             images: &chosen.images,
             facts,
+            subjects: &chosen.subjects,
             narrowed: chosen.narrowed,
             outer,
             errors,
@@ -261,7 +263,8 @@ fn choose<'c>(input: &'c Input<'c>, graph: &'c ImageGraph<'c>) -> Result<Chosen<
         }
     }
     let images = inspect::select(graph, &request)?;
-    Ok(Chosen { input, graph, images, narrowed: input.image.is_some() || input.platform.is_some() })
+    let subjects = Subjects::new(graph);
+    Ok(Chosen { input, graph, images, subjects, narrowed: input.image.is_some() || input.platform.is_some() })
 }
 
 /// Where the other side is one image of several, only those of its platform can be meant here.
@@ -312,7 +315,7 @@ fn pair_images(left: &Chosen<'_>, right: &Chosen<'_>) -> Pairs {
     let numbers: Vec<(usize, usize)> = pairing.joined().collect();
     let about = |side: &Chosen<'_>, of: fn(&(usize, usize)) -> usize| -> Vec<Option<(u8, usize)>> {
         let key = |image: &&Image| {
-            let subject = vouch::subject_in(side.graph, image, &side.images)?;
+            let subject = side.subjects.position(image, &side.images)?;
             Some((image.kind as u8, numbers.iter().position(|pair| of(pair) == subject)?))
         };
         side.images.iter().map(key).collect()

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{ImageSide, LayerMatch, Relation, pair::Pairing, vouch};
+use super::{ImageSide, LayerMatch, Relation, pair::Pairing, vouch::Subjects};
 use crate::{
     archive::Source,
     digest::{ChainId, DiffId},
@@ -26,6 +26,7 @@ pub(super) struct Side<'s> {
     pub(super) graph: &'s ImageGraph<'s>,
     pub(super) images: &'s [&'s Image],
     pub(super) facts: &'s Facts,
+    pub(super) subjects: &'s Subjects<'s>,
     /// Only some of the archive's images were asked for: what is around them does not count.
     pub(super) narrowed: bool,
     /// The members of the outer tar; `None` for a directory.
@@ -54,7 +55,7 @@ impl Side<'_> {
             names: image.names.clone(),
             platform: image.platform.clone(),
             ladder,
-            vouches: vouch::subject(self.graph, image).is_some(),
+            vouches: self.subjects.of(image).is_some(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Attestations and signatures: which manifest one is about, and what its differences come from.
 
+use std::collections::HashMap;
+
 use super::{
     ImageDiff,
     cause::Cause,
@@ -7,39 +9,56 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    image::{Image, ImageGraph, ImageKind, Node},
+    image::{BlobId, Image, ImageGraph, ImageKind, Node},
 };
 
 /// BuildKit's annotation that ties an attestation to the manifest beside it.
 const REFERENCE: &str = "vnd.docker.reference.digest";
 
-/// The manifest that an image is about, if it is about one.
-pub(super) fn subject(graph: &ImageGraph<'_>, image: &Image) -> Option<Digest> {
-    let id = image.manifest?;
-    if let Node::Manifest(manifest) = &graph.document(id).node
-        && let Some(subject) = manifest.subject.as_ref().and_then(|subject| subject.digest)
-    {
-        return Some(subject);
-    }
-    let children = graph.documents.iter().filter_map(|document| match &document.node {
-        Node::Index(children) => Some(children),
-        _ => None,
-    });
-    let mut mine = children.flatten().filter(|child| child.target.blob() == Some(graph.document(id).blob));
-    mine.find_map(|child| Digest::parse(child.annotation(REFERENCE)?).ok())
+/// Which manifests the images of one graph are about.
+pub(super) struct Subjects<'g> {
+    graph: &'g ImageGraph<'g>,
+    /// What annotations say of manifests; of several, the first counts.
+    references: HashMap<BlobId, Digest>,
 }
 
-/// The position of the image that `image` is about.
-pub(super) fn subject_in(graph: &ImageGraph<'_>, image: &Image, images: &[&Image]) -> Option<usize> {
-    let subject = subject(graph, image)?;
-    images.iter().position(|other| other.digest == Some(subject))
+impl<'g> Subjects<'g> {
+    /// Goes through all indexes.
+    pub(super) fn new(graph: &'g ImageGraph<'g>) -> Subjects<'g> {
+        let mut references = HashMap::new();
+        for document in &graph.documents {
+            let Node::Index(children) = &document.node else { continue };
+            for child in children {
+                let subject = child.annotation(REFERENCE).and_then(|digest| Digest::parse(digest).ok());
+                if let (Some(blob), Some(subject)) = (child.target.blob(), subject) {
+                    references.entry(blob).or_insert(subject);
+                }
+            }
+        }
+        Subjects { graph, references }
+    }
+
+    /// The manifest that an image is about, if it is about one.
+    pub(super) fn of(&self, image: &Image) -> Option<Digest> {
+        let document = self.graph.document(image.manifest?);
+        let own = match &document.node {
+            Node::Manifest(manifest) => manifest.subject.as_ref().and_then(|subject| subject.digest),
+            _ => None,
+        };
+        own.or_else(|| self.references.get(&document.blob).copied())
+    }
+
+    /// The position of the image that `image` is about.
+    pub(super) fn position(&self, image: &Image, images: &[&Image]) -> Option<usize> {
+        let subject = self.of(image)?;
+        images.iter().position(|other| other.digest == Some(subject))
+    }
 }
 
 /// Whether what `left` and `right` are about differs: the manifests of two images that belong together.
 pub(super) fn is_outdated(opened: &Opened<'_>, left: Option<&Image>, right: Option<&Image>) -> bool {
-    let about = |side: &Side<'_>, image: &Image| subject(side.graph, image);
-    let of_left = left.map(|image| about(opened.left, image));
-    let of_right = right.map(|image| about(opened.right, image));
+    let of_left = left.map(|image| opened.left.subjects.of(image));
+    let of_right = right.map(|image| opened.right.subjects.of(image));
     let is = |subject: &Option<Option<Digest>>, image: &Image| {
         subject.is_none_or(|subject| subject.is_some() && subject == image.digest)
     };
