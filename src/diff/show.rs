@@ -40,7 +40,7 @@ pub(super) fn time(time: Timestamp) -> String {
     match jiff::Timestamp::new(time.secs, nanos) {
         // From seconds before the epoch and a fraction, jiff makes one negative number: the calendar shows it right.
         Ok(exact) => exact.to_string(),
-        Err(_) => format!("@{}.{:09}", time.secs, time.nanos),
+        Err(_) => format!("@{}", time.decimal()),
     }
 }
 
@@ -84,5 +84,6 @@ mod tests {
         assert_eq!(time(Timestamp { secs: 1, nanos: 5 }), "1970-01-01T00:00:01.000000005Z");
         assert_eq!(time(Timestamp { secs: -1, nanos: 500_000_000 }), "1969-12-31T23:59:59.5Z");
         assert_eq!(time(Timestamp { secs: i64::MAX, nanos: 0 }), "@9223372036854775807.000000000");
+        assert_eq!(time(Timestamp { secs: i64::MIN, nanos: 500_000_000 }), "@-9223372036854775807.500000000");
     }
 }

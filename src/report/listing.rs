@@ -319,13 +319,12 @@ fn mtree(listed: &ListedMember) -> String {
         Kind::Other(_) => "file",
     };
     let mut line = format!(
-        "./{} type={kind} mode={:04o} uid={} gid={} time={}.{:09}",
+        "./{} type={kind} mode={:04o} uid={} gid={} time={}",
         vis(&stack::path_of(&member.name)),
         member.mode & 0o7777,
         member.uid,
         member.gid,
-        member.mtime.secs,
-        member.mtime.nanos
+        member.mtime.decimal()
     );
     if member.kind == Kind::Regular {
         let _ = write!(line, " size={}", member.size);
@@ -350,4 +349,25 @@ fn vis(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mtree_has_times_as_bsdtar_writes_them() {
+        for (secs, nanos, written) in [
+            (0, 0, "0.000000000"),
+            (1, 5, "1.000000005"),
+            (-1, 0, "-1.000000000"),
+            (-1, 500_000_000, "-0.500000000"),
+            (-2, 500_000_000, "-1.500000000"),
+        ] {
+            let mtime = Timestamp { secs, nanos };
+            let member = Member { name: b"f".to_vec(), mtime, ..Member::default() };
+            let line = mtree(&ListedMember { member, digest: None });
+            assert!(line.contains(&format!(" time={written} ")), "{line}");
+        }
+    }
 }

@@ -17,6 +17,14 @@ impl Timestamp {
     pub fn from_secs(secs: i64) -> Timestamp {
         Timestamp { secs, nanos: 0 }
     }
+
+    /// Decimal seconds since the epoch, to the nanosecond: `-1.500000000` is 1.5 s before it.
+    pub(crate) fn decimal(self) -> String {
+        const SECOND: u128 = 1_000_000_000;
+        let nanos = i128::from(self.secs).saturating_mul(1_000_000_000).saturating_add(self.nanos.into());
+        let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+        format!("{sign}{}.{:09}", nanos / SECOND, nanos % SECOND)
+    }
 }
 
 /// What a member is.

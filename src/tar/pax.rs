@@ -195,12 +195,7 @@ pub(super) fn format_time(time: Timestamp) -> String {
     if time.nanos == 0 {
         return time.secs.to_string();
     }
-    let (sign, secs, nanos) = if time.secs < 0 {
-        ("-", time.secs.wrapping_add(1).unsigned_abs(), 1_000_000_000_u32.saturating_sub(time.nanos))
-    } else {
-        ("", time.secs.unsigned_abs(), time.nanos)
-    };
-    format!("{sign}{secs}.{nanos:09}").trim_end_matches('0').into()
+    time.decimal().trim_end_matches('0').into()
 }
 
 /// Whether Go's writer takes a record: it cannot write what its reader would refuse.
