@@ -17,11 +17,17 @@ use super::{
     fault::{Fault, FaultKind},
     index::PATH_MAX,
 };
-use crate::{escape::escape, tar::split_base};
+use crate::{
+    escape::escape,
+    tar::{TOLD_SINGLY, split_base},
+};
 
 impl EntryIndex<'_> {
+    /// Tells of a fault, unless there were enough of its kind.
     fn fault(&mut self, kind: FaultKind, position: usize, detail: String) {
-        if let Some(entry) = self.entries.get(position) {
+        let Some(count) = self.counts.get_mut(kind as usize) else { return };
+        *count = count.saturating_add(1);
+        if let Some(entry) = self.entries.get(position).filter(|_| *count <= TOLD_SINGLY) {
             let fault = Fault { kind, name: entry.name.clone(), offset: entry.header_offset, detail };
             self.faults.push(fault);
         }
@@ -31,7 +37,11 @@ impl EntryIndex<'_> {
         // The folder looked at last and what blocks it: neighbours in an archive are mostly siblings.
         let mut above: (Vec<u8>, Option<String>) = (Vec::new(), None);
         for position in 0..self.entries.len() {
-            let Some(entry) = self.entries.get(position) else { return };
+            let Some(entry) = self.entries.get(position) else { break };
+            if entry.is_too_long() {
+                self.fault(FaultKind::UnsafeName, position, format!("longer than {PATH_MAX} bytes"));
+                continue;
+            }
             if entry.is_unsafe || entry.path().is_empty() && entry.kind != EntryKind::Directory {
                 self.fault(FaultKind::UnsafeName, position, String::new());
                 continue;
@@ -61,6 +71,12 @@ impl EntryIndex<'_> {
                 self.fault(FaultKind::ThroughLink, position, detail);
             }
             self.audit_link(position);
+        }
+        for (&kind, count) in FaultKind::ALL.iter().zip(self.counts) {
+            if let Some(more @ 1..) = count.checked_sub(TOLD_SINGLY) {
+                let detail = format!("{more} more like this, {count} in all");
+                self.faults.push(Fault { kind, name: Vec::new(), offset: 0, detail });
+            }
         }
     }
 
@@ -107,9 +123,6 @@ impl EntryIndex<'_> {
 
 /// What is odd about an entry's name, if anything.
 fn odd_name(entry: &Entry) -> Option<&'static str> {
-    if entry.name.len() > PATH_MAX {
-        return Some("longer than 4096 bytes");
-    }
     // All bytes, whatever the first ones are: compilers turn that into vector code.
     let odd = |odd, byte: &u8| odd | byte.is_ascii_control() | (*byte == b'\\');
     entry.name.iter().fold(false, odd).then_some("a control character or a backslash")

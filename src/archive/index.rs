@@ -62,11 +62,11 @@ pub enum EntryKind {
 /// One member of the outer archive, or one file of a layout directory.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The name as it stands in the archive.
+    /// The name as it stands in the archive, of one that is too long its beginning.
     pub name: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
-    /// Link target, for links.
+    /// Link target, for links; of one that is too long its beginning.
     pub link: Vec<u8>,
     /// Which of the source's files holds the content (0 for a tarball).
     pub file: usize,
@@ -79,7 +79,7 @@ pub struct Entry {
     origin: Option<EntryId>,
     /// The path, where it is not the name itself.
     path: Option<Vec<u8>>,
-    /// The name is absolute or climbs out.
+    /// The name is absolute, climbs out or is too long: nothing is found by it.
     pub(super) is_unsafe: bool,
     /// An earlier entry of the same path.
     pub(super) previous: Option<EntryId>,
@@ -93,6 +93,11 @@ impl Entry {
     /// The name without `./`, doubled and trailing slashes; a name that leads out of the archive as it is.
     pub fn path(&self) -> &[u8] {
         self.path.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether the name is longer than any system takes.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.name.len() > PATH_MAX
     }
 }
 
@@ -123,6 +128,8 @@ pub struct EntryIndex<'a> {
     /// How the tar walk ended; `None` for a directory.
     pub outcome: Option<Outcome>,
     pub(super) files: Vec<&'a [u8]>,
+    /// How many faults there are of each kind, told or not.
+    pub(super) counts: [u64; FaultKind::ALL.len()],
     hashing: PathHashing,
     /// The last entry of each path, with the path's hash: a table that grows need not look at the paths again.
     by_path: HashTable<(u64, EntryId)>,
@@ -176,6 +183,7 @@ impl<'a> EntryIndex<'a> {
                 Place { file, range: 0..bytes.len(), header_offset: 0 },
             );
         }
+        index.audit();
         index
     }
 
@@ -186,6 +194,7 @@ impl<'a> EntryIndex<'a> {
             faults: Vec::new(),
             outcome: None,
             files,
+            counts: [0; FaultKind::ALL.len()],
             hashing: PathHashing::default(),
             by_path: HashTable::new(),
         }
@@ -219,8 +228,14 @@ impl<'a> EntryIndex<'a> {
         self.outcome = Some(walker.finish(self));
     }
 
-    fn push(&mut self, name: Vec<u8>, kind: EntryKind, link: Vec<u8>, place: Place) {
+    fn push(&mut self, mut name: Vec<u8>, kind: EntryKind, mut link: Vec<u8>, place: Place) {
+        // They may be a MiB long, and a hostile archive full of them. One byte more than Linux takes tells that it is so.
+        for text in [&mut name, &mut link] {
+            text.truncate(PATH_MAX.saturating_add(1));
+            text.shrink_to_fit();
+        }
         let (path, is_unsafe) = match clean_path(&name) {
+            _ if name.len() > PATH_MAX => (None, true),
             Some(Cow::Borrowed(_)) => (None, false),
             Some(Cow::Owned(path)) => (Some(path), false),
             None => (None, true),
@@ -246,6 +261,9 @@ impl<'a> EntryIndex<'a> {
         };
 
         let (entries, hashing) = (&mut self.entries, &self.hashing);
+        if is_unsafe {
+            return entries.push(entry);
+        }
         let path_of = |id: &EntryId| entries.get(id.position()).map_or(&b""[..], Entry::path);
         let hash = hashing.whole(entry.path());
         let same = |(_, id): &(u64, EntryId)| path_of(id) == entry.path();
@@ -308,7 +326,8 @@ impl<'a> EntryIndex<'a> {
             let id = EntryId::at(position);
             let is_below =
                 entry.path().strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
-            (!entry.superseded && is_below && entry.kind == EntryKind::File).then_some((id, entry))
+            let counts = !entry.is_unsafe && !entry.superseded;
+            (counts && is_below && entry.kind == EntryKind::File).then_some((id, entry))
         })
     }
 
@@ -322,14 +341,14 @@ impl<'a> EntryIndex<'a> {
     /// What a hard link to `target` is another name of, if it stood behind all entries there are now: the last entry
     /// of that path, as it is.
     fn origin(&self, target: &[u8]) -> Option<EntryId> {
-        let target = clean_path(target)?;
+        let target = clean_path(target).filter(|_| target.len() <= PATH_MAX)?;
         self.entry(self.last_of(&target)?).origin
     }
 
     /// Follows `path`, through links inside the archive, to a regular file. Of several entries of one path the last
     /// counts, as for every reader that extracts.
     pub fn find(&self, path: &[u8]) -> Found {
-        match clean_path(path) {
+        match clean_path(path).filter(|_| path.len() <= PATH_MAX) {
             Some(path) => self.last_of(&path).map_or(Found::Missing, |id| self.follow(id)),
             None => Found::Broken(FaultKind::UnsafeName),
         }
@@ -350,6 +369,9 @@ impl<'a> EntryIndex<'a> {
                 EntryKind::Sparse => return Found::Sparse(origin),
                 EntryKind::Directory | EntryKind::Hardlink | EntryKind::Other => {
                     return Found::NotAFile(origin);
+                }
+                EntryKind::Symlink if target.link.len() > PATH_MAX => {
+                    return Found::Broken(FaultKind::LinkLoop);
                 }
                 EntryKind::Symlink => {}
             }

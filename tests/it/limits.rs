@@ -1,14 +1,16 @@
 //! Limits, each hit: a finding or an error that quotes the limit, and never a pass.
 
+use std::path::Path;
 use std::process::Command;
 
-use repro_build::archive::EntryIndex;
+use repro_build::archive::{EntryIndex, FaultKind, Found};
+use repro_build::grade::Grade;
 use repro_build::image::resolve;
 use repro_build::limits::Limits;
 use repro_build::location::Location;
 use repro_build::tar::AnomalyKind;
 
-use crate::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, tar};
+use crate::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, run, tar};
 
 /// What `verify` says of an archive: its code and its words.
 fn verify(archive: &[u8], args: &[&str]) -> (Option<i32>, String) {
@@ -87,4 +89,39 @@ fn an_outer_archive_has_a_limit_of_its_own() {
         index.anomalies.iter().any(|anomaly| anomaly.kind == AnomalyKind::TooManyMembers)
     };
     assert!(!told(3) && told(2));
+}
+
+#[test]
+fn names_and_links_that_no_system_takes_are_neither_kept_nor_found() {
+    // PATH_MAX of Linux is 4096 bytes; `./` does not count for who cleans the name first.
+    let long = format!("{}a", "./".repeat(1 << 18));
+    let named: Vec<Member> = (0..100).map(|i| Member::file(format!("{long}{i}"), "")).collect();
+    let linked = [
+        Member::file("a", ""),
+        Member::symlink("s", &long),
+        Member::hardlink("h", &long),
+        Member::symlink("short", "./a"),
+    ];
+    let archive = tar(&[named, linked.to_vec()].concat());
+    let index = EntryIndex::of_tar(&archive, &Limits::default());
+    let kept: usize = index.entries.iter().map(|entry| entry.name.len() + entry.link.len()).sum();
+    assert!(kept < 110 * 4100, "{kept} bytes");
+    let told: usize = index.faults.iter().map(|fault| fault.name.len() + fault.detail.len()).sum();
+    assert!(told < 40 * 4200, "{told} bytes");
+    let of = |kind| index.faults.iter().filter(move |fault| fault.kind == kind);
+    assert!(of(FaultKind::UnsafeName).all(|fault| fault.kind.grade() == Grade::Error));
+    assert!(of(FaultKind::UnsafeName).last().unwrap().detail.contains("100 in all"));
+    assert_eq!(index.find(b"a1"), Found::Missing);
+    assert_eq!(index.find(&index.entries[1].name), Found::Broken(FaultKind::UnsafeName));
+    assert_eq!(index.find(b"s"), Found::Broken(FaultKind::LinkLoop));
+    assert_eq!(index.find(b"h"), Found::Broken(FaultKind::HardlinkMissing));
+    assert_eq!(index.find(b"short"), index.find(b"a"));
+}
+
+#[test]
+fn files_of_a_folder_are_judged_by_their_names_too() {
+    let folder = image(&[]).build().folder();
+    std::fs::write(folder.path().join("blobs\\evil"), "").unwrap();
+    let ran = run([Path::new("verify"), folder.path()]);
+    assert!(ran.stdout.contains("archive.odd-name"), "{}", ran.stdout);
 }
