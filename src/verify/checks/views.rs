@@ -30,9 +30,10 @@ struct Indexed<'g> {
 /// The index's images by the content of their configurations. Beside a layout, a docker-archive's configuration may be
 /// a file of its own with the same bytes.
 struct Views<'g> {
-    graph: &'g ImageGraph<'g>,
     docker: &'g [DockerImage],
     by_config: HashMap<Digest, Indexed<'g>>,
+    /// Digests of the configurations that `manifest.json` names: each is hashed once, however often it is named.
+    digests: HashMap<BlobId, Digest>,
     /// Which manifests have a name, shortened.
     by_name: HashMap<&'g str, HashSet<Option<DocId>>>,
 }
@@ -41,7 +42,9 @@ impl<'g> Views<'g> {
     fn of(case: &'g Case<'_>) -> Option<Views<'g>> {
         let graph = case.graph;
         let (_, docker) = (graph.root?, graph.docker.as_deref()?);
-        let mut views = Views { graph, docker, by_config: HashMap::new(), by_name: HashMap::new() };
+        let listed: HashSet<BlobId> = docker.iter().filter_map(|image| image.config).collect();
+        let digests = listed.into_iter().map(|blob| (blob, digest(graph, blob))).collect();
+        let mut views = Views { docker, by_config: HashMap::new(), digests, by_name: HashMap::new() };
         for image in graph.images.iter().filter(|image| image.manifest.is_some()) {
             let names = image.names.iter().map(|name| short(name));
             for name in names.clone() {
@@ -57,7 +60,7 @@ impl<'g> Views<'g> {
     }
 
     fn twin(&self, listed: &DockerImage) -> Option<&Indexed<'g>> {
-        self.by_config.get(&digest(self.graph, listed.config?))
+        self.by_config.get(self.digests.get(&listed.config?)?)
     }
 }
 
