@@ -29,6 +29,8 @@ pub(super) struct Resolver<'a> {
     claimed: HashSet<(BlobId, Digest, Option<u64>)>,
     /// Positions of images by manifest or, without one, configuration.
     images_of: HashMap<(Option<DocId>, Option<DocId>), Vec<usize>>,
+    /// The names that images have, by the images' positions.
+    named: HashSet<(usize, String)>,
 }
 
 /// A JSON value with its place, for reading fields from.
@@ -98,6 +100,7 @@ impl<'a> Resolver<'a> {
             by_entry: HashMap::new(),
             claimed: HashSet::new(),
             images_of: HashMap::new(),
+            named: HashSet::new(),
         }
     }
 
@@ -340,12 +343,15 @@ impl<'a> Resolver<'a> {
         let same = |at: &usize| {
             image.manifest.is_some() || images.get(*at).is_some_and(|twin| same_layers(twin, &image))
         };
-        let Some(twin) = known.iter().copied().find(same).and_then(|at| self.graph.images.get_mut(at)) else {
+        let twin = known.iter().copied().find(same);
+        let position = twin.unwrap_or(position);
+        let Some(twin) = self.graph.images.get_mut(position) else {
             known.push(position);
+            self.named.extend(image.names.iter().map(|name| (position, name.clone())));
             return self.graph.images.push(image);
         };
         for name in image.names {
-            if !twin.names.contains(&name) {
+            if self.named.insert((position, name.clone())) {
                 twin.names.push(name);
             }
         }
