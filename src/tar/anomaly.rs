@@ -72,7 +72,7 @@ fault_kinds! {
             "the archive has more members than the limit"
             "the rest of the archive was not looked at"
         TooManyDirectories Error "tar.too-many-directories"
-            "the archive has more directories than can be kept track of"
+            "the archive has more directories, or more links to follow, than can be kept track of"
             "whether whiteouts and members contradict each other was not looked at behind that"
         // Where readers part, or a tool went wrong.
         ChecksumSigned Warning "tar.checksum-signed"

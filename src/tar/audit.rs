@@ -27,6 +27,8 @@ const MAX_IMPLICIT: usize = 1 << 20;
 const MAX_TARGETS: usize = 16 << 20;
 /// Longest path, and longest target of a link, that Linux takes, in bytes.
 pub const PATH_MAX: usize = 4096;
+/// How many parts of paths are looked at for links in a whole layer: hostile ones lead each member through thousands.
+const MAX_STEPS: usize = 1 << 24;
 /// How many links a path may lead through, as in Linux.
 const MAX_HOPS: usize = 40;
 
@@ -53,6 +55,8 @@ pub struct Audit {
     /// Targets of symbolic links, as far as there is room.
     targets: HashMap<PathKey, Vec<u8>, BuildHasherDefault<Identity>>,
     target_bytes: usize,
+    /// Parts of paths that were looked at for links.
+    steps: usize,
     tally: Tally,
     /// The current member's cleaned path; kept to spare an allocation for each.
     path: Vec<u8>,
@@ -152,6 +156,11 @@ impl Audit {
             return *above;
         }
         let mut above = Above::default();
+        let depth = memchr::memchr_iter(b'/', path).count();
+        if depth > MAX_DEPTH {
+            let detail = || format!("{depth} above one member, of which {MAX_DEPTH} are looked at");
+            self.tell(sink, AnomalyKind::TooManyDirectories, member, detail);
+        }
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
         let mut running = self.hasher.begin();
         let mut hashed = 0;
@@ -225,6 +234,10 @@ impl Audit {
 
     fn judge_path_through_symlink(&mut self, member: &Member, path: &[u8], sink: &mut impl Sink) {
         let resolved = self.resolve(path);
+        if self.steps >= MAX_STEPS {
+            let detail = || format!("more than {MAX_STEPS} steps through symbolic links");
+            self.tell(sink, AnomalyKind::TooManyDirectories, member, detail);
+        }
         let kind = match resolved.as_deref().map(|real| (real, self.hasher.key(real))) {
             Some((real, key)) if real != path => {
                 let marks = self.paths.entry(key).or_default();
@@ -242,16 +255,17 @@ impl Audit {
     }
 
     /// Follows the symbolic links among a path's directories; `None` where that leads too far.
-    fn resolve(&self, path: &[u8]) -> Option<Vec<u8>> {
+    fn resolve(&mut self, path: &[u8]) -> Option<Vec<u8>> {
         let mut real = Vec::new();
         // For the root and each directory of `real`: where it ends, and its hash.
         let mut above = vec![(0, self.hasher.begin())];
         let mut left = vec![path];
         let mut hops = 0_usize;
         while let Some(rest) = left.pop() {
-            if above.len() > MAX_DEPTH {
+            if above.len() > MAX_DEPTH || self.steps >= MAX_STEPS {
                 return None;
             }
+            self.steps = self.steps.saturating_add(1);
             let slash = rest.iter().position(|byte| *byte == b'/');
             let (part, after) = rest.split_at(slash.unwrap_or(rest.len()));
             left.extend(after.get(1..));

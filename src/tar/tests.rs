@@ -176,6 +176,39 @@ fn many_anomalies_of_a_kind_are_counted() {
     assert!(anomalies.last().unwrap().detail.contains("19999 in all"));
 }
 
+/// What the audit alone says of members.
+fn audited(members: &[Member]) -> BTreeSet<&'static str> {
+    let (mut audit, mut anomalies) = (Audit::new(), Vec::<Anomaly>::new());
+    members.iter().for_each(|member| audit.member(member, &mut anomalies));
+    audit.finish(&mut anomalies);
+    anomalies.iter().map(|anomaly| anomaly.kind.id()).collect()
+}
+
+#[test]
+fn what_is_too_deep_to_be_looked_at_is_told() {
+    let told = |depth| {
+        let name = ["d/".repeat(depth).as_str(), "x"].concat().into_bytes();
+        audited(&[Member { name, ..Member::default() }]).contains("tar.too-many-directories")
+    };
+    assert!(!told(128) && told(129));
+}
+
+/// Each of 40 links leads through 1600 parts to the next: members below the first take 65 000 steps each.
+#[test]
+fn links_are_not_followed_without_end() {
+    let links = (0..40).map(|i| {
+        let link = format!("{}s{}", "a/../".repeat(800), i + 1).into_bytes();
+        Member { name: format!("s{i}").into_bytes(), kind: Kind::Symlink, link, ..Member::default() }
+    });
+    let below =
+        |count| (0..count).map(|i| Member { name: format!("s0/{i}").into_bytes(), ..Member::default() });
+    let told = |count| {
+        let members: Vec<Member> = links.clone().chain(below(count)).collect();
+        audited(&members).contains("tar.too-many-directories")
+    };
+    assert!(!told(10) && told(300));
+}
+
 #[test]
 fn names_that_look_like_whiteouts_are_files() {
     let parts = [file(".wh-a", b"x"), file("a.wh.b", b"x"), file("d/.wh..wh..opq", b""), file("d/a", b"x")];
