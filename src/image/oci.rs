@@ -198,11 +198,20 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
 /// Whether what an index lists is a manifest or an index. An index may list anything (image-index.md), so what has no type
 /// of ours is a document only if its own `mediaType` says so, or if it says nothing and has the form of one: then some
 /// reader may take it for an image.
-fn is_document(resolver: &Resolver<'_>, descriptor: &Descriptor, blob: BlobId) -> bool {
+fn is_document(resolver: &mut Resolver<'_>, descriptor: &Descriptor, blob: BlobId) -> bool {
     let typed = matches!(descriptor.media, Media::Index | Media::Manifest | Media::Config);
     if typed || descriptor.media_type.is_empty() || resolver.graph.document_of(blob).is_some() {
         return true;
     }
+    if let Some(&known) = resolver.is_document.get(&blob) {
+        return known;
+    }
+    let answer = has_form_of_document(resolver, blob);
+    resolver.is_document.insert(blob, answer);
+    answer
+}
+
+fn has_form_of_document(resolver: &Resolver<'_>, blob: BlobId) -> bool {
     if !is_object(resolver, blob) {
         return false;
     }

@@ -29,6 +29,8 @@ pub(super) struct Resolver<'a> {
     claimed: HashSet<(BlobId, Digest, Option<u64>)>,
     /// Positions of images by manifest or, without one, configuration.
     images_of: HashMap<(Option<DocId>, Option<DocId>), Vec<usize>>,
+    /// Whether blobs that no media type of ours names are documents.
+    pub(super) is_document: HashMap<BlobId, bool>,
     /// The names that images have, by the images' positions.
     named: HashSet<(usize, String)>,
 }
@@ -100,6 +102,7 @@ impl<'a> Resolver<'a> {
             by_entry: HashMap::new(),
             claimed: HashSet::new(),
             images_of: HashMap::new(),
+            is_document: HashMap::new(),
             named: HashSet::new(),
         }
     }
