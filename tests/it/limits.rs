@@ -110,7 +110,7 @@ fn names_and_links_that_no_system_takes_are_neither_kept_nor_found() {
     assert!(told < 40 * 4200, "{told} bytes");
     let of = |kind| index.faults.iter().filter(move |fault| fault.kind == kind);
     assert!(of(FaultKind::UnsafeName).all(|fault| fault.kind.grade() == Grade::Error));
-    assert!(of(FaultKind::UnsafeName).last().unwrap().detail.contains("100 in all"));
+    assert!(of(FaultKind::UnsafeName).next_back().unwrap().detail.contains("100 in all"));
     assert_eq!(index.find(b"a1"), Found::Missing);
     assert_eq!(index.find(&index.entries[1].name), Found::Broken(FaultKind::UnsafeName));
     assert_eq!(index.find(b"s"), Found::Broken(FaultKind::LinkLoop));
