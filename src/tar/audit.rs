@@ -158,8 +158,7 @@ impl Audit {
         let mut above = Above::default();
         let depth = memchr::memchr_iter(b'/', path).count();
         if depth > MAX_DEPTH {
-            let detail = || format!("{depth} above one member, of which {MAX_DEPTH} are looked at");
-            self.tell(sink, AnomalyKind::TooManyDirectories, member, detail);
+            self.tell(sink, AnomalyKind::PathDeep, member, || format!("{depth} directories"));
         }
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
         let mut running = self.hasher.begin();

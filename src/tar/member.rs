@@ -2,7 +2,6 @@
 //!
 //! Knows the fields and what they mean. Must not know how they are encoded in blocks.
 
-
 /// A point in time: whole seconds since the epoch, rounded down, and the nanoseconds after them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {

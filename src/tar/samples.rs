@@ -171,6 +171,7 @@ pub(super) fn samples() -> Vec<(AnomalyKind, Vec<u8>)> {
         (PathEmpty, whole(&[file("", b"")])),
         (PathAbsolute, whole(&[file("/a", b"")])),
         (PathParent, whole(&[file("a/../b", b"")])),
+        (PathDeep, whole(&[pax(&[("path", ["d/".repeat(129).as_str(), "x"].concat().as_bytes())]), a()])),
         (PathTrailingSlash, whole(&[file("a/", b"")])),
         (PathThroughSymlink, whole(&[link("e", b'2', "d"), file("e/f", b"")])),
         (DuplicatePath, whole(&[a(), file("./a", b"")])),

@@ -205,6 +205,7 @@ fn member_cases() -> Vec<Case> {
         one("tar.path-empty", Member::file("", "")),
         one("tar.path-absolute", Member::file("/etc/passwd", "")),
         one("tar.path-parent", Member::file("../evil", "")),
+        one("tar.path-deep", Member::file("x", "").pax("path", ["d/".repeat(129).as_str(), "x"].concat())),
         one("tar.path-trailing-slash", Member::file("a/", "x")),
         case("tar.path-through-symlink", of_members(&[d.clone(), symlink.clone(), Member::file("l/x", "")])),
         case("tar.duplicate-path", of_members(&[file(), Member::file("./a", "two\n")])),
