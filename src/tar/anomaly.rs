@@ -141,7 +141,7 @@ fault_kinds! {
         SparseStray Warning "tar.sparse-stray"
             "PAX records speak of a sparse file, but none says which format it has"
             "Go takes it for a plain file; Python, GNU tar and libarchive apply its real name or size"
-        SparseGnu Warning "tar.sparse-gnu"
+        SparseGnu Note "tar.sparse-gnu"
             "a sparse file of type S, as GNU tar writes it"
             "Go, GNU tar and libarchive read it; docker, containerd, podman and umoci refuse to unpack the layer"
         TruncatedPadding Warning "tar.truncated-padding"
