@@ -11,6 +11,7 @@ use crate::{
     limits::Limits,
     measure::{self, Facts, Workers},
     observe::Observer,
+    stack,
     tar::End,
     verify::{self, Case, Verdict},
 };
@@ -144,17 +145,7 @@ fn is_no_image(graph: &ImageGraph<'_>) -> bool {
 /// Whether an entry has the name of a document, as readers see it that take absolute names and `..` for names in the
 /// archive.
 fn is_document(entry: &Entry) -> bool {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in entry.name.split(|byte| *byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    matches!(parts[..], [b"index.json" | b"manifest.json" | b"oci-layout"])
+    matches!(stack::path_of(&entry.name).as_slice(), b"index.json" | b"manifest.json" | b"oci-layout")
 }
 
 fn why_no_image(graph: &ImageGraph<'_>) -> String {

@@ -15,11 +15,10 @@
 use super::{
     Entry, EntryId, EntryIndex, EntryKind, Found, Source,
     fault::{Fault, FaultKind},
-    index::PATH_MAX,
 };
 use crate::{
     escape::escape,
-    tar::{TOLD_SINGLY, split_base},
+    tar::{PATH_MAX, TOLD_SINGLY, split_base},
 };
 
 impl EntryIndex<'_> {

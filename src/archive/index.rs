@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     limits::Limits,
-    tar::{self, Anomaly, Kind, Member, Outcome, Walker},
+    tar::{self, Anomaly, Kind, Member, Outcome, PATH_MAX, Walker},
 };
 
 /// An entry's number, in archive order.
@@ -147,9 +147,6 @@ const WINDOW: usize = 16 << 20;
 
 /// Most hops a link may take.
 const MAX_HOPS: usize = 40;
-
-/// Longest path that Linux takes.
-pub(super) const PATH_MAX: usize = 4096;
 
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.
@@ -312,12 +309,6 @@ impl<'a> EntryIndex<'a> {
     pub fn bytes(&self, id: EntryId) -> &'a [u8] {
         let entry = self.entry(id);
         self.files.get(entry.file).and_then(|file| file.get(entry.range.clone())).unwrap_or_default()
-    }
-
-    /// Whether an entry's content is cut off by the end of the archive.
-    pub fn is_cut(&self, id: EntryId) -> bool {
-        let entry = self.entry(id);
-        self.files.get(entry.file).is_none_or(|file| file.get(entry.range.clone()).is_none())
     }
 
     /// All regular files below a folder, with their ids; only the last of each path.
