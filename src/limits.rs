@@ -2,6 +2,8 @@
 //!
 //! Knows the documented defaults. A limit that is hit is reported with its value and the limit, never passed over.
 
+use serde::Deserialize;
+
 /// Limits on what an input may make the program do. All sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
@@ -45,7 +47,49 @@ impl Default for Limits {
     }
 }
 
+/// Limits that somebody sets otherwise, by a flag or a policy. What is `None` stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitChanges {
+    /// [`Limits::max_json`]
+    pub max_json: Option<u64>,
+    /// [`Limits::max_extension`]
+    pub max_extension: Option<u64>,
+    /// [`Limits::max_unpacked`]
+    pub max_unpacked: Option<u64>,
+    /// [`Limits::max_members`]
+    pub max_members: Option<u64>,
+    /// [`Limits::max_depth`]
+    pub max_depth: Option<usize>,
+}
+
+impl LimitChanges {
+    /// Whether some limit would be higher than in `limits`.
+    pub fn raise(&self, limits: &Limits) -> bool {
+        let LimitChanges { max_json, max_extension, max_unpacked, max_members, max_depth } = *self;
+        max_json > Some(limits.max_json)
+            || max_extension > Some(limits.max_extension)
+            || max_unpacked > Some(limits.max_unpacked)
+            || max_members > Some(limits.max_members)
+            || max_depth > Some(limits.max_depth)
+    }
+}
+
 impl Limits {
+    /// These limits with `changes` to them.
+    #[must_use]
+    pub fn changed(&self, changes: &LimitChanges) -> Limits {
+        let LimitChanges { max_json, max_extension, max_unpacked, max_members, max_depth } = *changes;
+        Limits {
+            max_json: max_json.unwrap_or(self.max_json),
+            max_extension: max_extension.unwrap_or(self.max_extension),
+            max_unpacked: max_unpacked.unwrap_or(self.max_unpacked),
+            max_members: max_members.unwrap_or(self.max_members),
+            max_depth: max_depth.unwrap_or(self.max_depth),
+            ..self.clone()
+        }
+    }
+
     /// Limits that only a file made to exhaust the machine would hit.
     pub fn permissive() -> Limits {
         Limits {

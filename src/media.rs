@@ -36,47 +36,49 @@ pub enum Packing {
     Unknown,
 }
 
-const TABLE: &[(&str, Media)] = &[
-    ("application/vnd.oci.image.index.v1+json", Media::Index),
-    ("application/vnd.docker.distribution.manifest.list.v2+json", Media::Index),
-    ("application/vnd.oci.image.manifest.v1+json", Media::Manifest),
-    ("application/vnd.docker.distribution.manifest.v2+json", Media::Manifest),
-    ("application/vnd.oci.image.config.v1+json", Media::Config),
-    ("application/vnd.docker.container.image.v1+json", Media::Config),
-    ("application/vnd.oci.image.layer.v1.tar", Media::Layer { packing: Packing::Plain, foreign: false }),
-    ("application/vnd.oci.image.layer.v1.tar+gzip", Media::Layer { packing: Packing::Gzip, foreign: false }),
-    ("application/vnd.oci.image.layer.v1.tar+zstd", Media::Layer { packing: Packing::Zstd, foreign: false }),
+/// An OCI image index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// An OCI image manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// An OCI image configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// A layer that is a plain tar.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+const fn layer(packing: Packing, foreign: bool) -> Media {
+    Media::Layer { packing, foreign }
+}
+
+/// OCI's name, Docker's, and what both name.
+const TABLE: [(&str, &str, Media); 9] = [
+    (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json", Media::Index),
+    (MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", Media::Manifest),
+    (CONFIG, "application/vnd.docker.container.image.v1+json", Media::Config),
+    (LAYER, "application/vnd.docker.image.rootfs.diff.tar", layer(Packing::Plain, false)),
+    (
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        layer(Packing::Gzip, false),
+    ),
+    (
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.docker.image.rootfs.diff.tar.zstd",
+        layer(Packing::Zstd, false),
+    ),
     (
         "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        Media::Layer { packing: Packing::Plain, foreign: true },
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+        layer(Packing::Plain, true),
     ),
     (
         "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-        Media::Layer { packing: Packing::Gzip, foreign: true },
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        layer(Packing::Gzip, true),
     ),
     (
         "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-        Media::Layer { packing: Packing::Zstd, foreign: true },
-    ),
-    (
-        "application/vnd.docker.image.rootfs.diff.tar",
-        Media::Layer { packing: Packing::Plain, foreign: false },
-    ),
-    (
-        "application/vnd.docker.image.rootfs.diff.tar.gzip",
-        Media::Layer { packing: Packing::Gzip, foreign: false },
-    ),
-    (
-        "application/vnd.docker.image.rootfs.diff.tar.zstd",
-        Media::Layer { packing: Packing::Zstd, foreign: false },
-    ),
-    (
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-        Media::Layer { packing: Packing::Gzip, foreign: true },
-    ),
-    (
-        "application/vnd.docker.image.rootfs.foreign.diff.tar",
-        Media::Layer { packing: Packing::Plain, foreign: true },
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.zstd",
+        layer(Packing::Zstd, true),
     ),
 ];
 
@@ -84,14 +86,24 @@ impl Media {
     /// What `media_type` names. Parameters behind a `;` do not count.
     pub fn of(media_type: &str) -> Media {
         let name = media_type.split(';').next().unwrap_or_default().trim();
-        if let Some((_, media)) = TABLE.iter().find(|(known, _)| *known == name) {
+        if let Some((_, _, media)) = TABLE.iter().find(|(oci, docker, _)| [*oci, *docker].contains(&name)) {
             return *media;
         }
         let foreign = name.contains("nondistributable") || name.contains("foreign");
         let layer = name.starts_with("application/vnd.oci.image.layer.")
             || name.starts_with("application/vnd.docker.image.rootfs.");
-        if layer { Media::Layer { packing: Packing::Unknown, foreign } } else { Media::Other }
+        if layer { self::layer(Packing::Unknown, foreign) } else { Media::Other }
     }
+
+    /// The names of what this is: OCI's, then Docker's.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        TABLE.iter().filter(move |(_, _, media)| *media == self).flat_map(|(oci, docker, _)| [*oci, *docker])
+    }
+}
+
+/// A media type's OCI form, where it is one of Docker's.
+pub fn in_oci(media_type: &str) -> &str {
+    TABLE.iter().find(|(_, docker, _)| *docker == media_type).map_or(media_type, |(oci, _, _)| oci)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     escape::escape,
     grade::Grade,
     image::Platform,
-    limits::Limits,
+    limits::{LimitChanges, Limits},
     location::Location,
     verify::{Options, Pattern, Selection, Setting, checks},
 };
@@ -45,16 +45,6 @@ enum Severity {
     Warning,
     Note,
     Off,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LimitChanges {
-    max_json: Option<u64>,
-    max_extension: Option<u64>,
-    max_unpacked: Option<u64>,
-    max_members: Option<u64>,
-    max_depth: Option<usize>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -143,15 +133,7 @@ impl Policy {
 
     /// The limits with what the policy says about them.
     pub fn limits(&self, limits: &Limits) -> Limits {
-        let LimitChanges { max_json, max_extension, max_unpacked, max_members, max_depth } = self.limits;
-        Limits {
-            max_json: max_json.unwrap_or(limits.max_json),
-            max_extension: max_extension.unwrap_or(limits.max_extension),
-            max_unpacked: max_unpacked.unwrap_or(limits.max_unpacked),
-            max_members: max_members.unwrap_or(limits.max_members),
-            max_depth: max_depth.unwrap_or(limits.max_depth),
-            ..limits.clone()
-        }
+        limits.changed(&self.limits)
     }
 
     fn select(&self, selection: &mut Selection) -> Result<()> {
@@ -180,12 +162,7 @@ impl Policy {
             Setting::Skip | Setting::Unselected => true,
             Setting::As(grade) => grade < check.grade,
         });
-        let (usual, limits) = (Limits::default(), self.limits(&Limits::default()));
-        let raised = limits.max_json > usual.max_json
-            || limits.max_extension > usual.max_extension
-            || limits.max_unpacked > usual.max_unpacked
-            || limits.max_members > usual.max_members
-            || limits.max_depth > usual.max_depth;
+        let raised = self.limits.raise(&Limits::default());
         lowered.map(|check| check.id).or(raised.then_some("[limits]"))
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     grade::Grade,
     image::Platform,
     inspect::Request,
-    limits::Limits,
+    limits::{LimitChanges, Limits},
     policy::Policy,
     report::{FORMATS, Format, Output},
     verify::{Options, Setting},
@@ -115,14 +115,13 @@ fn limit(what: &str, default: u64) -> String {
 impl Reading {
     /// The limits these arguments name.
     pub(super) fn limits(&self) -> Limits {
-        Limits {
-            max_json: self.max_json.unwrap_or(self.usual.max_json),
-            max_extension: self.max_extension.unwrap_or(self.usual.max_extension),
-            max_unpacked: self.max_unpacked.unwrap_or(self.usual.max_unpacked),
-            max_members: self.max_members.unwrap_or(self.usual.max_members),
-            max_depth: self.max_depth.unwrap_or(self.usual.max_depth),
-            ..self.usual.clone()
-        }
+        self.usual.changed(&LimitChanges {
+            max_json: self.max_json,
+            max_extension: self.max_extension,
+            max_unpacked: self.max_unpacked,
+            max_members: self.max_members,
+            max_depth: self.max_depth,
+        })
     }
 
     /// The same with the limits of a policy; flags beat it.

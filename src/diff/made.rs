@@ -9,6 +9,7 @@ use crate::{
     image::{BlobId, DocId, Image},
     json::{self, Node},
     limits::Limits,
+    media,
     normalize::made,
 };
 
@@ -49,7 +50,7 @@ impl Made {
             let Some(config) = image.config else { continue };
             let manifest = manifest(side, image, config);
             let digest = Digest::of(Algorithm::Sha256, &manifest);
-            let descriptor = made::descriptor(made::MANIFEST, &digest, manifest.len());
+            let descriptor = made::descriptor(media::MANIFEST, &digest, manifest.len());
             let named = made::named(&descriptor, &image.names, side.graph.document(config).root.as_ref());
             configs.extend(named.iter().map(|_| config));
             descriptors.extend(named);
@@ -73,5 +74,5 @@ fn manifest(side: &Side<'_>, image: &Image, config: DocId) -> Vec<u8> {
     };
     let layers = image.layers.iter().filter_map(|layer| layer.blob);
     let layers = layers.map(|blob| descriptor(&made::layer_type(side.graph.content(blob)), blob));
-    made::manifest(descriptor(made::CONFIG, side.graph.document(config).blob), layers)
+    made::manifest(descriptor(media::CONFIG, side.graph.document(config).blob), layers)
 }

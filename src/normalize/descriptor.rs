@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
     documents::{Below, Content, Documents, FORM, NAMES, REFERENCE},
-    form, names,
+    names,
 };
 use crate::{
     codec::Compression,
@@ -18,6 +18,7 @@ use crate::{
     image::{BlobId, Descriptor, DocId, Node as DocNode},
     json::{Edits, Field, Node},
     ladder::Rung,
+    media,
     rules::{Change, DocumentKind},
 };
 
@@ -71,7 +72,7 @@ impl Documents<'_> {
             new = repacked(&new, packing);
         }
         if self.active.has(FORM) {
-            new = form::oci_media_type(&new).to_owned();
+            new = media::in_oci(&new).to_owned();
         }
         if packing == Some(Compression::Zstd) && new.starts_with(DOCKER) {
             let message = "Docker's media types know no zstd; --rule manifest.form makes them OCI's";
@@ -212,7 +213,7 @@ fn referred(key: &str, value: &str) -> Option<Digest> {
 const DOCKER: &str = "application/vnd.docker.";
 
 /// A layer's media type with another compression.
-fn repacked(media_type: &str, packing: Compression) -> String {
+pub(super) fn repacked(media_type: &str, packing: Compression) -> String {
     let suffixes = ["+gzip", "+zstd", ".gzip", ".zstd"];
     let plain = suffixes.iter().find_map(|suffix| media_type.strip_suffix(suffix)).unwrap_or(media_type);
     let separator = if plain.starts_with(DOCKER) { '.' } else { '+' };

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Attestations, Base, form,
+    Attestations, Base,
     layers::Layers,
     outcome::{Ledger, subject},
 };
@@ -25,6 +25,7 @@ use crate::{
     json::{self, Edits, Node, Value},
     ladder::Rung,
     limits::Limits,
+    media,
     rules::{Active, Context, DocumentKind},
 };
 
@@ -245,7 +246,7 @@ impl<'d> Documents<'d> {
             }
         }
         let bytes = self.apply(id, edits)?;
-        if runs && self.active.has(FORM) { self.print(id, bytes, form::MANIFEST, &[]) } else { Ok(bytes) }
+        if runs && self.active.has(FORM) { self.print(id, bytes, media::MANIFEST, &[]) } else { Ok(bytes) }
     }
 
     /// What tools noted about the blobs of layers that are rewritten holds no longer, whatever the level.
@@ -307,7 +308,7 @@ impl<'d> Documents<'d> {
             Vec::new()
         };
         if self.active.has(FORM) || !platforms.is_empty() {
-            bytes = self.print(id, bytes, form::INDEX, &platforms)?;
+            bytes = self.print(id, bytes, media::INDEX, &platforms)?;
         }
         if is_root && self.active.has(NAMES) { self.without_twins(id, bytes) } else { Ok(bytes) }
     }

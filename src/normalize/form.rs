@@ -114,36 +114,6 @@ pub(super) fn array(values: impl IntoIterator<Item = Value>) -> Value {
     Value::Array(values.into_iter().map(|value| Node { span: 0..0, value }).collect())
 }
 
-/// A media type's OCI form, where it is one of Docker's.
-pub(super) fn oci_media_type(media_type: &str) -> &str {
-    const TABLE: [(&str, &str); 9] = [
-        ("application/vnd.docker.distribution.manifest.list.v2+json", INDEX),
-        ("application/vnd.docker.distribution.manifest.v2+json", MANIFEST),
-        ("application/vnd.docker.container.image.v1+json", CONFIG),
-        ("application/vnd.docker.image.rootfs.diff.tar", LAYER),
-        ("application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.oci.image.layer.v1.tar+gzip"),
-        ("application/vnd.docker.image.rootfs.diff.tar.zstd", "application/vnd.oci.image.layer.v1.tar+zstd"),
-        (
-            "application/vnd.docker.image.rootfs.foreign.diff.tar",
-            "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        ),
-        (
-            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-        ),
-        (
-            "application/vnd.docker.image.rootfs.foreign.diff.tar.zstd",
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-        ),
-    ];
-    TABLE.iter().find(|(docker, _)| *docker == media_type).map_or(media_type, |(_, oci)| oci)
-}
-
-pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-pub(super) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     image::{BlobId, DocId, Image, ImageGraph, ImageKind, Layer},
     json::{Node, Value},
+    media,
 };
 
 /// The layouts that can be asked for.
@@ -225,7 +226,7 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
     for image in &graph.images {
         let Some(config) = image.config else { continue };
         let blob = graph.document(config).blob;
-        let config_descriptor = stored(documents, form::CONFIG, blob)?;
+        let config_descriptor = stored(documents, media::CONFIG, blob)?;
         let mut layers = Vec::new();
         for layer in image.layers.iter().filter_map(|layer| layer.blob) {
             let content = documents.content(layer)?;
@@ -233,7 +234,7 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
             layers.push(stored(documents, &media_type, layer)?);
         }
         let content = Content::Document(made::manifest(config_descriptor, layers).into());
-        let descriptor = descriptor(documents, form::MANIFEST, &content);
+        let descriptor = descriptor(documents, media::MANIFEST, &content);
         let path = documents.digest(&content, Algorithm::Sha256).blob_path();
         documents.files.insert(path.into_bytes(), content);
         documents.ledger.note(format!(

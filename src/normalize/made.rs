@@ -2,18 +2,13 @@
 //!
 //! Makes text of values. Must not know where these come from.
 
-use super::{
-    form::{self, INDEX},
-    names::annotations,
-    print::platform_of,
-};
+use super::{descriptor::repacked, form, names::annotations, print::platform_of};
 use crate::{
-    codec::{self, Compression},
+    codec,
     digest::Digest,
     json::{Node, Value},
+    media::{self, INDEX, MANIFEST},
 };
-
-pub(crate) use super::form::{CONFIG, MANIFEST};
 
 fn print(value: Value) -> Vec<u8> {
     form::print(&Node { span: 0..0, value })
@@ -30,10 +25,7 @@ pub(crate) fn descriptor(media_type: &str, digest: &Digest, size: usize) -> Valu
 
 /// The media type of a layer's blob.
 pub(crate) fn layer_type(blob: &[u8]) -> String {
-    match codec::sniff(blob) {
-        Compression::Plain => form::LAYER.to_owned(),
-        packing => format!("{}+{packing}", form::LAYER),
-    }
+    repacked(media::LAYER, codec::sniff(blob))
 }
 
 /// A manifest.

@@ -136,13 +136,8 @@ impl Session {
     }
 
     fn fetch(&self, reference: &Reference) -> Result<Fetched> {
-        const ACCEPT: [&str; 4] = [
-            "application/vnd.oci.image.index.v1+json",
-            "application/vnd.docker.distribution.manifest.list.v2+json",
-            "application/vnd.oci.image.manifest.v1+json",
-            "application/vnd.docker.distribution.manifest.v2+json",
-        ];
-        let request = self.client.pull_manifest_raw(reference, &self.auth, &ACCEPT);
+        let accept: Vec<&str> = Media::Index.names().chain(Media::Manifest.names()).collect();
+        let request = self.client.pull_manifest_raw(reference, &self.auth, &accept);
         let (bytes, _) = self.runtime.block_on(request).map_err(|e| {
             let message = format!("the registry did not give it: {}", escape(e.to_string().as_bytes()));
             Error::new(ErrorKind::Io, message).at(self.at.clone())

@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     Style,
-    text::Paint,
     wire_diff::{
         CauseRecord, ChangeRecord, DiffReport, DocumentRecord, EntryRecord, HintRecord, ImageDiffRecord,
         LayerDiffRecord, RungRecord,
     },
+    words::{Paint, brief, count, cut, wrap},
 };
 use crate::ladder::Rung;
 
@@ -471,75 +471,4 @@ fn place(image: &ImageDiffRecord) -> Option<String> {
     let platform = image.left.as_ref().and_then(|side| side.platform.as_ref());
     let platform = platform.map(|platform| format!("{platform}: ")).unwrap_or_default();
     Some(format!("{platform}{place}; {agree}"))
-}
-
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// Digests are shown by their first twelve digits.
-fn brief(value: &str) -> String {
-    const DIGITS: usize = 64;
-    let mut out = String::with_capacity(value.len());
-    let mut rest = value;
-    while let Some(at) = rest.find("sha256:") {
-        let (before, digest) = rest.split_at(at + "sha256:".len());
-        let digits = digest.bytes().take_while(u8::is_ascii_hexdigit).count();
-        let (hex, after) = digest.split_at(digits);
-        out.push_str(before);
-        out.push_str(if digits == DIGITS { hex.get(..12).unwrap_or(hex) } else { hex });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// At most `most` characters.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some(_) => {
-            let kept: String = text.chars().take(most.saturating_sub(1)).collect();
-            format!("{kept}…")
-        }
-        None => text.to_owned(),
-    }
-}
-
-/// Lines of at most `room` characters, broken between words.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_wrap_and_long_ones_stay_whole() {
-        assert_eq!(wrap("a bb ccc dddd", 6), ["a bb", "ccc", "dddd"]);
-        assert_eq!(wrap("/a/very/long/path x", 6), ["/a/very/long/path", "x"]);
-    }
-
-    #[test]
-    fn digests_are_short_and_the_rest_whole() {
-        let digest = "0123456789abcdef".repeat(4);
-        assert_eq!(brief(&format!("4 B sha256:{digest}, more")), "4 B sha256:0123456789ab, more");
-        assert_eq!(brief("sha256:short"), "sha256:short");
-    }
-
-    #[test]
-    fn what_is_too_long_says_so() {
-        assert_eq!(cut("abcdef", 4), "abc…");
-        assert_eq!(cut("abcd", 4), "abcd");
-    }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{
     Style,
-    text::bytes,
     wire::{Input, Outcome, Report},
+    words::bytes,
 };
 
 /// Most bytes of the page: GitHub takes 1 MiB for a step and drops a larger summary as a whole.

@@ -25,6 +25,7 @@ mod text;
 pub mod wire;
 pub mod wire_diff;
 pub mod wire_normalize;
+mod words;
 
 pub use diff_format::{DIFF_FORMATS, DiffFormat};
 pub use form::{Form, Stream, Style};

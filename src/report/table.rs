@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{
     Style,
-    text::bytes,
     wire::{Input, Outcome, Report},
+    words::bytes,
 };
 use crate::grade::Grade;
 

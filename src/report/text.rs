@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::{
     Style, Table,
-    diff_text::count,
     form::Stream,
     wire::{Finding, Header, ImageRecord, Input, LayerRecord, Outcome, Summary},
+    words::{Paint, bytes, count},
 };
 use crate::{digest::Digest, grade::Grade};
 
@@ -26,25 +26,6 @@ fn end(_: &Header, summary: &Summary, style: &Style, out: &mut dyn Write) -> io:
         return Ok(());
     }
     writeln!(out, "\n{inputs} inputs: {passed} passed, {failed} failed, {unreadable} unreadable")
-}
-
-/// Colours, where they may be used.
-#[derive(Clone, Copy)]
-pub(super) struct Paint(pub(super) bool);
-
-impl Paint {
-    pub(super) fn with(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn grade(self, grade: Grade, text: &str) -> String {
-        let code = match grade {
-            Grade::Error => "1;31",
-            Grade::Warning => "33",
-            Grade::Note => "36",
-        };
-        self.with(code, text)
-    }
 }
 
 /// `PASS name`, then why not or what is odd. Who wants less wants only what is wrong.
@@ -200,20 +181,4 @@ fn mark(digest: Option<String>, ok: Option<bool>) -> String {
         None => "",
     };
     format!("{}{sign}", digest.unwrap_or_else(|| "-".into()))
-}
-
-/// A size for people: binary units, three digits.
-pub(super) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let mut value = n as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.digits$} {}", UNITS[unit])
 }

@@ -8,8 +8,8 @@ use crate::{
     report::{
         Style,
         diff_text::{advice, is_rule, standing},
-        text::bytes,
         wire_diff::{ChangeRecord, ContentRecord, DiffReport, EntryRecord, ImageDiffRecord, LayerDiffRecord},
+        words::bytes,
     },
 };
 

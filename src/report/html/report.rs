@@ -8,8 +8,8 @@ use crate::{
     grade::Grade,
     report::{
         Style,
-        text::bytes,
         wire::{Finding, ImageRecord, Input, LayerRecord, Outcome, Report, Summary},
+        words::bytes,
     },
 };
 
