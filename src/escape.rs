@@ -15,9 +15,12 @@
 use std::borrow::Cow;
 
 /// Shows `bytes` as text without control, bidi, zero-width or invisible characters; `\` becomes `\\`, other escapes
-/// are `\n`, `\t`, `\r`, `\xHH` for a byte that is not UTF-8 and `\u{H}` for a character. [`unescape`] undoes it.
+/// are `\n`, `\t`, `\r`, `\xHH` for a byte that is not UTF-8 and `\u{H}` for a character. A `#` right behind another is
+/// one of those too: runners of GitHub and Azure take `##[command]` and `##vso[command]` for commands wherever they stand in
+/// a line. [`unescape`] undoes it.
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
-    if bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e) && *byte != b'\\') {
+    let plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && *byte != b'\\';
+    if bytes.iter().all(plain) && !bytes.windows(2).any(|pair| pair == b"##") {
         return String::from_utf8_lossy(bytes);
     }
     let mut out = String::with_capacity(bytes.len().saturating_add(8));
@@ -56,7 +59,9 @@ fn push(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\t' => out.push_str("\\t"),
         '\r' => out.push_str("\\r"),
-        c if is_hidden(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+        c if is_hidden(c) || c == '#' && out.ends_with('#') => {
+            out.push_str(&format!("\\u{{{:x}}}", u32::from(c)))
+        }
         c => out.push(c),
     }
 }
@@ -114,6 +119,13 @@ mod tests {
         assert_eq!(escape("grün 日本".as_bytes()), "grün 日本");
     }
 
+    #[test]
+    fn no_runner_finds_a_command() {
+        assert_eq!(escape(b"a#b ##[stop-commands]x"), "a#b #\\u{23}[stop-commands]x");
+        assert_eq!(escape("é####vso[task.x]".as_bytes()), "é#\\u{23}#\\u{23}vso[task.x]");
+        assert_eq!(escape_text(b"{\n##[x]}"), "{\n#\\u{23}[x]}");
+    }
+
     proptest! {
         #[test]
         fn unescape_undoes_escape(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
@@ -121,8 +133,9 @@ mod tests {
         }
 
         #[test]
-        fn nothing_hidden_gets_through(text in "\\PC*|.*") {
+        fn nothing_hidden_gets_through(text in "\\PC*|.*|[#a\\\\]*") {
             prop_assert!(!escape(text.as_bytes()).chars().any(is_hidden));
+            prop_assert!(!escape(text.as_bytes()).contains("##"));
         }
     }
 }
