@@ -76,7 +76,7 @@ impl Spool {
     pub(crate) fn finish(self) -> io::Result<Decoded> {
         match self.file {
             None => Ok(Decoded::Memory(self.memory)),
-            Some(file) => Ok(Decoded::Mapped(Mapping::new(&file)?)),
+            Some(file) => Ok(Decoded::Mapped(Mapping::new(&file, "a temporary file")?)),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Source {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] where the system refuses, [`ErrorKind::NotAnImage`] for an empty file, a device, a socket,
-    /// a FIFO or a directory without image files.
+    /// a FIFO, a directory without image files or one of another form.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Source> {
         let at = Location::new(path.as_os_str().as_encoded_bytes());
         let meta = fs::metadata(path).map_err(|e| Error::io(at.clone(), "cannot open", e))?;
@@ -163,6 +163,11 @@ impl Source {
     }
 
     fn open_directory(path: &Path, name: Vec<u8>, at: &Location, options: &OpenOptions) -> Result<Source> {
+        if is_transport(path) {
+            let message = "a directory of skopeo's dir: transport, which is not read; \
+                           `skopeo copy dir:DIRECTORY oci-archive:FILE` makes an archive of it";
+            return Err(Error::new(ErrorKind::NotAnImage, message).at(at.clone()));
+        }
         let mut files = Vec::new();
         for relative in layout_files(path).map_err(|e| Error::io(at.clone(), "cannot list", e))? {
             let inside = relative.as_os_str().as_encoded_bytes().to_vec();
@@ -267,7 +272,7 @@ fn open_file(path: &Path, inside: Vec<u8>, at: &Location, options: &OpenOptions)
     let bytes = if meta.len() == 0 || options.no_mmap {
         outer::read_all(&mut file, at, &options.limits)?.into()
     } else {
-        Bytes::Mapped(Mapping::new(&file).map_err(io("cannot map"))?)
+        Bytes::Mapped(Mapping::new(&file, &at.to_string()).map_err(io("cannot map"))?)
     };
     Ok(SourceFile { path: inside, bytes, stamp: Some((path.to_owned(), Stamp::of(&meta))) })
 }
@@ -276,6 +281,14 @@ fn open_file(path: &Path, inside: Vec<u8>, at: &Location, options: &OpenOptions)
 pub fn is_layout(folder: &Path) -> bool {
     ["index.json", "manifest.json", "oci-layout"].iter().any(|name| folder.join(name).is_file())
         || folder.join("blobs/sha256").is_dir()
+}
+
+/// Whether a folder says that it is one of `dir:` (containers-transports(5)), whose `manifest.json` is a manifest.
+fn is_transport(folder: &Path) -> bool {
+    const SAYS: &[u8] = b"Directory Transport Version:";
+    let mut start = Vec::new();
+    let file = File::open(folder.join("version"));
+    file.and_then(|file| file.take(SAYS.len() as u64).read_to_end(&mut start)).is_ok() && start == SAYS
 }
 
 /// The regular files of a layout directory, sorted: its top, `blobs/ALGORITHM/` and docker-archive's layer folders.

@@ -55,7 +55,9 @@ pub fn to_file(
     let mut temporary = place.create().map_err(io("cannot create a file beside"))?;
     observer.event(Event::Temporary { path: temporary.path() });
     let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
-    let mut outcome = normalize(source, options, workers, observer, &mut writer)?;
+    let mut outcome = normalize(source, options, workers, observer, &mut writer)
+        // What failed nowhere else failed in writing.
+        .map_err(|error| if error.at.is_empty() { error.at(at.clone()) } else { error })?;
     writer.flush().map_err(io("cannot write"))?;
     drop(writer);
     temporary.as_file().sync_all().map_err(io("cannot write"))?;

@@ -64,7 +64,11 @@ fn changed_meanwhile(args: &[&str], change: impl Fn(&mut File)) -> Output {
         std::thread::yield_now();
     }
     change(temporary.as_file_mut());
-    child.wait_with_output().unwrap()
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains(&format!("{name}: ")), "no word of {name} in: {text}");
+    output
 }
 
 #[test]

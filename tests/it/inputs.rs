@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::support::{Doc, ImageBuilder, Layout, Member, Packing, Ran, program, run, tar};
+use super::support::{Doc, ImageBuilder, Layout, Member, Packing, Ran, fixtures, program, run, tar, tool};
 
 /// How `verify` says that each input fares.
 fn fares(ran: &Ran) -> BTreeMap<String, String> {
@@ -138,4 +138,19 @@ fn a_list_may_come_from_a_pipe() {
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stdout.contains("2 inputs: 1 passed, 1 failed, 0 unreadable"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_directory_of_another_transport_is_told_from_a_damaged_layout() {
+    let Some(skopeo) = tool("skopeo") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (image, to) = (fixtures("good").join("tiny-bk-oci-rw0.tar"), folder.path().join("dir"));
+    let from = format!("oci-archive:{}", image.display());
+    skopeo.run(["copy", "--quiet", "--insecure-policy", &from, &format!("dir:{}", to.display())]);
+    // Given by name and found in a folder: it is an image, so it may not be passed over.
+    for path in [&to, &folder.path().to_owned()] {
+        let ran = run(["verify".as_ref(), path.as_os_str()]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+        assert!(ran.stdout.contains("oci-archive:"), "{}", ran.stdout);
+    }
 }
