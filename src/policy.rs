@@ -3,11 +3,16 @@
 //! Knows the file and how it changes what is verified. A policy that merely lies beside an input may be the work of
 //! whoever made the input: it can ask for more, never for less.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 use serde::Deserialize;
 
 use crate::{
+    digest::{Algorithm, Digest},
     error::{Error, Result},
     escape::escape,
     grade::Grade,
@@ -36,6 +41,9 @@ pub struct Policy {
     files: Files,
     /// How large and how many layers may be.
     layers: Layers,
+    /// Of the file it was read from.
+    #[serde(skip)]
+    digest: Option<Digest>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -70,24 +78,37 @@ impl Policy {
         let at = Location::new(path.as_os_str().as_encoded_bytes());
         let text =
             std::fs::read_to_string(path).map_err(|e| Error::io(at.clone(), "cannot read the policy", e))?;
-        Policy::parse(&text).map_err(|error| error.at(at))
+        let policy = Policy::parse(&text).map_err(|error| error.at(at))?;
+        Ok(Policy { digest: Some(Digest::of(Algorithm::Sha256, text.as_bytes())), ..policy })
+    }
+
+    /// The digest of the file it was read from.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
     }
 
     /// The policy beside `input`, if there is one there.
     ///
     /// # Errors
-    /// As [`Policy::read`]; and a usage error if it asks for less than goes without it.
+    /// As [`Policy::read`]; and a usage error if it asks for less than goes without it, or is there and is no file.
     pub fn beside(input: &Path) -> Result<Option<(Policy, std::path::PathBuf)>> {
         let path = input.parent().unwrap_or(Path::new("")).join(FILE_NAME);
-        if !path.is_file() {
-            return Ok(None);
+        let at = || Location::new(path.as_os_str().as_encoded_bytes());
+        let absent = |e: &io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        // What is there and cannot be read must not pass for what is not there: a link that leads nowhere, a pipe.
+        let target = match path.symlink_metadata() {
+            Err(e) if absent(&e) => return Ok(None),
+            found => found.and_then(|_| path.metadata()),
+        };
+        if !target.map_err(|e| Error::io(at(), "cannot read the policy", e))?.is_file() {
+            return Err(Error::usage("the policy is no regular file").at(at()));
         }
         let policy = Policy::read(&path)?;
         if let Some(what) = policy.loosens() {
             let message = format!(
                 "{what} asks for less than goes without it; name the file with --policy if you trust it"
             );
-            return Err(Error::usage(message).at(Location::new(path.as_os_str().as_encoded_bytes())));
+            return Err(Error::usage(message).at(at()));
         }
         Ok(Some((policy, path)))
     }

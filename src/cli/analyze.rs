@@ -39,7 +39,7 @@ pub(super) struct Args {
     /// Show documents in full
     #[arg(long)]
     show_contents: bool,
-    /// List the files of every layer too
+    /// List the files of every layer too (in text; `ls` has other formats)
     #[arg(long)]
     files: bool,
     #[command(flatten)]
@@ -66,14 +66,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 /// Reads the input and hands over what is known of it.
 fn read<T>(args: &Args, global: &Global, then: impl FnOnce(&Inspected<'_>, wire::Input) -> T) -> Result<T> {
     let policy = args.verifying.judging.policy(&args.file)?;
-    let (policy, file) = policy.unzip();
-    let (source, mut request) = args.verifying.open(&args.file, policy.as_ref(), Vec::new())?;
+    let held_to = policy.as_ref().map(|(policy, _)| policy);
+    let (source, mut request) = args.verifying.open(&args.file, held_to, Vec::new())?;
     request.also = Also { archive: true, listing: args.files, file_digests: false };
     let (workers, progress) = (Workers::new(global.threads)?, Progress::new(global));
     inspect(&source, &request, &workers, &progress, |inspected| {
         progress.clear();
         let mut input = wire::Input::of(inspected);
-        input.policy = file.map(|file| output::shown(&file));
+        if let Some((policy, file)) = &policy {
+            input.held_to(policy, file);
+        }
         then(inspected, input)
     })
 }

@@ -9,7 +9,6 @@ use super::{
     args::{Global, Verifying},
     exit::Outcome,
     inputs::{Inputs, Task},
-    output,
     progress::Progress,
     remote::{self, Expected},
     stop,
@@ -141,21 +140,28 @@ struct Run<'r> {
 impl Run<'_> {
     /// Verifies one input. Only being stopped ends the whole run.
     fn one(&self, task: &Task, observer: &dyn Observer) -> Result<wire::Input> {
-        let policy = self.args.verifying.judging.policy(&task.path);
-        let file = policy.as_ref().ok().and_then(|policy| Some(output::shown(&policy.as_ref()?.1)));
-        let judged = policy.and_then(|policy| self.judge(task, policy.map(|(policy, _)| policy), observer));
+        let (policy, judged) = match self.args.verifying.judging.policy(&task.path) {
+            Ok(policy) => {
+                let judged = self.judge(task, policy.as_ref().map(|(policy, _)| policy), observer);
+                (policy, judged)
+            }
+            Err(error) => (None, Err(error)),
+        };
         let mut input = match judged {
             Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
             Err(error) => wire::Input::unreadable(task.path.as_os_str().as_encoded_bytes(), &error),
             Ok(input) => input,
         };
-        (input.position, input.policy) = (task.position, file);
+        input.position = task.position;
+        if let Some((policy, file)) = &policy {
+            input.held_to(policy, file);
+        }
         Ok(input)
     }
 
-    fn judge(&self, task: &Task, policy: Option<Policy>, observer: &dyn Observer) -> Result<wire::Input> {
+    fn judge(&self, task: &Task, policy: Option<&Policy>, observer: &dyn Observer) -> Result<wire::Input> {
         let expect = self.expect.to_vec();
-        let (source, mut request) = self.args.verifying.open(&task.path, policy.as_ref(), expect)?;
+        let (source, mut request) = self.args.verifying.open(&task.path, policy, expect)?;
         request.verify.expect_archive = task.sum;
         request.also.archive = self.archive_digests;
         inspect(&source, &request, self.workers, observer, wire::Input::of)

@@ -38,10 +38,6 @@ fn statement(header: &Header, input: &Input, digest: Digest, name: Option<&str>)
     let digests: Map<String, Value> =
         Map::from_iter([(digest.algorithm().name().to_owned(), digest.hex().into())]);
     let passed = input.outcome == Outcome::Pass;
-    let mut policy = input.policy.clone().unwrap_or_else(|| "built-in checks".to_owned());
-    if input.left_out() > 0 {
-        policy = format!("{policy}, {} checks left out", input.left_out());
-    }
     json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{ "name": name.unwrap_or(&input.name), "digest": digests }],
@@ -49,11 +45,32 @@ fn statement(header: &Header, input: &Input, digest: Digest, name: Option<&str>)
         "predicate": {
             "verifier": { "id": format!("pkg:cargo/repro-build@{}", header.version) },
             "resourceUri": package_url(digest, name),
-            "policy": { "name": policy, "uri": format!("pkg:cargo/repro-build@{}#checks", header.version) },
+            "policy": policy(header, input),
             "verificationResult": if passed { "PASSED" } else { "FAILED" },
             "verifiedLevels": [if passed { "SLSA_BUILD_LEVEL_UNEVALUATED" } else { "FAILED" }],
         },
     })
+}
+
+/// What the image was held to. Whoever reads a summary goes by the URI, so that only all checks, and no more than they,
+/// have the plain one.
+fn policy(header: &Header, input: &Input) -> Value {
+    let mut name = input.policy.clone().unwrap_or_else(|| "built-in checks".to_owned());
+    let left_out = input.left_out();
+    if left_out > 0 {
+        name = format!("{name}, {left_out} checks left out");
+    }
+    let held_to = match &input.policy {
+        _ if left_out > 0 => "selected-checks",
+        Some(_) => "policy",
+        None => "checks",
+    };
+    let mut policy =
+        json!({ "name": name, "uri": format!("pkg:cargo/repro-build@{}#{held_to}", header.version) });
+    if let Some(digest) = &input.policy_digest {
+        policy["digest"] = json!({ digest.algorithm().name(): digest.hex() });
+    }
+    policy
 }
 
 /// The package URL of an image (type `oci`): the last part of its repository's name, the digest, and where it is from.

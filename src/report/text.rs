@@ -44,7 +44,16 @@ fn verdict(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> i
     if let Some(error) = &input.error {
         writeln!(out, "     {error}")?;
     }
+    held_to(input, "     ", out)?;
     findings(&input.findings, style, paint, "     ", out)
+}
+
+/// Which policy an image fails under: what is wrong with it may be wrong there alone.
+fn held_to(input: &Input, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    match &input.policy {
+        Some(policy) if input.outcome == Outcome::Fail => writeln!(out, "{indent}policy {policy}"),
+        _ => Ok(()),
+    }
 }
 
 /// Findings, worst first; notes only when asked for more.
@@ -84,6 +93,7 @@ fn analysis(input: &Input, style: &Style, paint: Paint, out: &mut dyn Write) -> 
     let word =
         if input.outcome == Outcome::Pass { paint.with("32", "PASS") } else { paint.with("1;31", "FAIL") };
     writeln!(out, "{word}  {checks}: {errors}, {warnings}, {notes}; {skipped} skipped")?;
+    held_to(input, "  ", out)?;
     // Who looks at one image wants to know more of it.
     let more = i8::from(style.verbosity >= 0);
     let style = Style { verbosity: style.verbosity.saturating_add(more), ..*style };

@@ -3,7 +3,7 @@
 //! Additive only: fields are never renamed or removed within one schema version. Names and paths from archives are
 //! escaped (see [`crate::escape`]), which loses nothing. Sizes are bytes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::{
     inspect::Inspected,
     ladder::Ladder,
     measure::Counts,
+    policy::Policy,
     shard::Shard,
     verify::{self, Status},
 };
@@ -121,6 +122,9 @@ pub struct Input {
     /// The policy file it was held to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The digest of that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_digest: Option<Digest>,
     /// `oci`, `docker`, `oci+docker` or `none`.
     pub layout: Text,
     /// How the archive as a whole is compressed.
@@ -265,6 +269,7 @@ impl Input {
             outcome: if inspected.verdict.passed() { Outcome::Pass } else { Outcome::Fail },
             error: None,
             policy: None,
+            policy_digest: None,
             layout: graph.layout().into(),
             outer: inspected.source.outer().name().into(),
             image_digest: inspected.headline(),
@@ -281,6 +286,12 @@ impl Input {
         }
     }
 
+    /// Notes the policy that the input was held to, and the file it is from.
+    pub fn held_to(&mut self, policy: &Policy, file: &Path) {
+        self.policy = Some(escape(file.as_os_str().as_encoded_bytes()).into_owned());
+        self.policy_digest = policy.digest();
+    }
+
     /// The record of an input that could not be read.
     pub fn unreadable(name: &[u8], error: &crate::error::Error) -> Input {
         Input {
@@ -289,6 +300,7 @@ impl Input {
             outcome: Outcome::Unreadable,
             error: Some(error.to_string()),
             policy: None,
+            policy_digest: None,
             layout: "none".into(),
             outer: Compression::Plain.name().into(),
             image_digest: None,

@@ -1,5 +1,7 @@
 //! Gates: what was asked for by name decides, whatever else is said, and only what it names can open it.
 
+use std::{collections::BTreeSet, io::Write as _};
+
 use serde_json::{Value, json};
 
 use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, digest, run};
@@ -102,8 +104,16 @@ fn statements_are_about_each_image_that_was_verified() {
     assert_eq!(statements(&[]).iter().map(subject).collect::<Vec<_>>(), all);
     let narrowed = statements(&["--platform", "linux/arm64"]);
     assert_eq!(narrowed.iter().map(subject).collect::<Vec<_>>(), all[2..]);
-    let partial = statements(&["--only", "archive.*"]);
-    assert_ne!(partial[0]["predicate"]["policy"]["name"], json!("built-in checks"));
+    let policy = |statement: &Value| statement["predicate"]["policy"].clone();
+    let partial = policy(&statements(&["--only", "archive.*"])[0]);
+    assert_ne!(partial["name"], json!("built-in checks"));
+    let mut rules = tempfile::NamedTempFile::new().unwrap();
+    rules.write_all(b"require = ['all']\n").unwrap();
+    let ruled = policy(&statements(&["--policy", rules.path().to_str().unwrap()])[0]);
+    assert_eq!(ruled["digest"]["sha256"], json!(digest("sha256", b"require = ['all']\n")[7..]));
+    // Who reads only the URI must not take one for another.
+    let uris = [policy(&statements(&[])[0]), partial, ruled].map(|policy| policy["uri"].to_string());
+    assert_eq!(BTreeSet::from(uris).len(), 3);
     let file = oci().build().file();
     let statement = run(["verify", "--format", "in-toto", file.path().to_str().unwrap()]).json();
     let hex = subject(&statement);

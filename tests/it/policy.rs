@@ -139,3 +139,23 @@ fn every_key_is_documented() {
         }
     }
 }
+
+#[test]
+fn a_policy_that_cannot_be_read_is_not_passed_over() {
+    let gate = Gate::new(ImageBuilder::good(), "");
+    let file = gate.folder.path().join("repro-build.toml");
+    assert_eq!(gate.run(&[]).code, Some(0));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(gate.run(&[]).code, Some(0), "there is none");
+    std::os::unix::fs::symlink("nowhere/strict.toml", &file).unwrap();
+    let dangling = gate.run(&[]);
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let pipe = gate.run(&[]);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    for ran in [dangling, pipe, gate.run(&[])] {
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains("repro-build.toml: "), "{}", ran.stderr);
+    }
+}
