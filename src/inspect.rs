@@ -187,15 +187,18 @@ pub(crate) fn select<'g>(graph: &'g ImageGraph<'_>, request: &Request) -> Result
     Ok(images)
 }
 
+/// The images of this name or digest; where none is, the one of this number. Tags may be numbers.
 fn by_name<'g>(images: &[&'g Image], wanted: &str) -> Vec<&'g Image> {
-    if let Ok(number) = wanted.parse::<usize>() {
-        return number.checked_sub(1).and_then(|i| images.get(i)).copied().into_iter().collect();
-    }
     let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted).to_ascii_lowercase();
     let digest =
         |image: &Image| hex.len() >= 6 && image.digest.is_some_and(|digest| digest.hex().starts_with(&hex));
     let named = |image: &Image| {
         image.names.iter().any(|name| name == wanted || name.ends_with(&format!("/{wanted}")))
     };
-    images.iter().copied().filter(|image| named(image) || digest(image)).collect()
+    let found: Vec<&Image> = images.iter().copied().filter(|image| named(image) || digest(image)).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let number = wanted.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    number.and_then(|number| images.get(number)).copied().into_iter().collect()
 }

@@ -84,7 +84,7 @@ impl Global {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Reading")]
 pub(super) struct Reading {
-    /// Only this image of the archive: a name, a digest, or a number counted from 1
+    /// Only this image of the archive: a name, a digest, or where no name is so, a number counted from 1
     #[arg(long, value_name = "NAME|DIGEST|N")]
     image: Option<String>,
     /// Only images of this platform

@@ -73,8 +73,20 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 
 fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
     let at = inspected.graph.at.clone();
-    let narrowed = args.reading.narrows();
-    let Some(rung) = args.rung.or(narrowed.then_some(Rung::Manifest)) else {
+    let of_all = |rung: Rung| -> Vec<Vec<Digest>> {
+        let of = |image| {
+            inspected.ladder(image).rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect()
+        };
+        let mut all: Vec<Vec<Digest>> = inspected.images.iter().map(|image| of(image)).collect();
+        all.dedup();
+        all
+    };
+    // A name may be that of an index with images for several platforms.
+    let named_index =
+        args.reading.image().is_some() && args.reading.platform().is_none() && inspected.images.len() > 1;
+    let default =
+        if named_index { Some(Rung::Index) } else { args.reading.narrows().then_some(Rung::Manifest) };
+    let Some(rung) = args.rung.or(default) else {
         let why = if inspected.graph.root.is_none() {
             "no index.json"
         } else {
@@ -91,15 +103,14 @@ fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
             .map(|digest| vec![digest])
             .ok_or_else(|| Error::usage(message).at(at));
     }
-    let [image] = inspected.images else {
-        let message =
-            format!("{} images in the archive; choose with --image or --platform", inspected.images.len());
-        return Err(Error::usage(message).at(at));
+    let mut digests = of_all(rung);
+    let message = match (digests.len(), inspected.images.len()) {
+        (_, 0) => "the archive names no image".to_owned(),
+        (1, _) => match digests.pop() {
+            Some(digests) if !digests.is_empty() => return Ok(digests),
+            _ => format!("the image has no {} digest", rung.name()),
+        },
+        (_, images) => format!("{images} images in the archive; choose with --image or --platform"),
     };
-    let digests: Vec<Digest> =
-        inspected.ladder(image).rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect();
-    if digests.is_empty() {
-        return Err(Error::usage(format!("the image has no {} digest", rung.name())).at(at));
-    }
-    Ok(digests)
+    Err(Error::usage(message).at(at))
 }

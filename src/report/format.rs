@@ -47,7 +47,7 @@ pub const FORMATS: &[Format] = &[
     whole("sarif", "SARIF 2.1.0, for code scanning", sarif::write),
     whole("junit", "JUnit XML, for test reports", junit::write),
     stream("github", "::error and ::warning commands of GitHub Actions", github::STREAM),
-    whole("markdown", "a Markdown summary, for $GITHUB_STEP_SUMMARY", markdown::write),
+    whole("markdown", "a Markdown summary, for a GitHub step", markdown::write),
     Format {
         archive_digest: true,
         ..stream("sha256sum", "digests of the archives, for sha256sum -c", sha256sum::STREAM)

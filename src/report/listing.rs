@@ -134,7 +134,7 @@ impl<'l> Listing<'l> {
                 self.lines().try_for_each(|line| writeln!(out, "{}", tar::raw_line(&line.listed.member)))
             }
             ListFormat::Mtree => {
-                writeln!(out, "#mtree")?;
+                writeln!(out, "#mtree\n. type=dir")?;
                 self.lines().try_for_each(|line| writeln!(out, "{}", mtree(line.listed)))
             }
             ListFormat::Json => {
@@ -318,9 +318,11 @@ fn mtree(listed: &ListedMember) -> String {
         Kind::Fifo => "fifo",
         Kind::Other(_) => "file",
     };
+    let path = stack::path_of(&member.name);
+    let folder = if path.is_empty() { "." } else { "./" };
     let mut line = format!(
-        "./{} type={kind} mode={:04o} uid={} gid={} time={}",
-        vis(&stack::path_of(&member.name)),
+        "{folder}{} type={kind} mode={:04o} uid={} gid={} time={}",
+        vis(&path),
         member.mode & 0o7777,
         member.uid,
         member.gid,
@@ -331,6 +333,9 @@ fn mtree(listed: &ListedMember) -> String {
     }
     if member.kind == Kind::Symlink {
         let _ = write!(line, " link={}", vis(&member.link));
+    }
+    if matches!(member.kind, Kind::CharDevice | Kind::BlockDevice) {
+        let _ = write!(line, " device=native,{},{}", member.devmajor, member.devminor);
     }
     if let Some(digest) = listed.digest {
         let _ = write!(line, " sha256digest={}", digest.hex());

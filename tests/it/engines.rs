@@ -200,8 +200,10 @@ fn gnu_parallel() {
     let world = World::new();
     let mut command =
         world.command(&[bash.path().to_str().unwrap()], example("parallel.sh").to_str().unwrap());
-    let ran = Ran::of(command.arg(world.path("images")).arg("4").output().unwrap());
-    let whole = run(["verify".as_ref(), world.path("images").as_os_str()]);
+    let folder = world.path("somebody's images");
+    fs::rename(world.path("images"), &folder).unwrap();
+    let ran = Ran::of(command.arg(&folder).arg("4").output().unwrap());
+    let whole = run(["verify".as_ref(), folder.as_os_str()]);
     assert_eq!((ran.code, ran.stdout), (Some(2), whole.stdout), "{}", ran.stderr);
 }
 

@@ -11,7 +11,7 @@ use repro_build::{
 use serde_json::json;
 
 use crate::judge::WORKERS;
-use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, digest, tar};
+use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, digest, run, tar};
 
 /// Every digest on each image's ladder, with the rung's name.
 fn ladders(builder: &ImageBuilder) -> Vec<Vec<(Rung, String)>> {
@@ -80,4 +80,41 @@ fn compressed_layers_of_a_docker_archive_have_digests() {
     let ladder = ladders(&builder).concat();
     assert!(ladder.contains(&(Rung::Layer, digest("sha256", &packed))), "{ladder:?}");
     assert!(ladder.contains(&(Rung::DiffId, digest("sha256", &content))), "{ladder:?}");
+}
+
+/// What `digest` prints, or says in its place.
+fn printed(file: &tempfile::NamedTempFile, args: &[&str]) -> Result<String, String> {
+    let ran = run([&["digest"], args, &[file.path().to_str().unwrap()]].concat());
+    if ran.code == Some(0) { Ok(ran.stdout.trim_end().to_owned()) } else { Err(ran.stderr) }
+}
+
+#[test]
+fn a_tag_that_is_a_number_is_a_name() {
+    let image = |content: &str| Image::new(vec![Layer::new(&[Member::file("a", content)])]);
+    let tag = |i: usize, tag: &'static str| {
+        move |index: &mut serde_json::Value| {
+            index["manifests"][i]["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
+        }
+    };
+    let builder = ImageBuilder::new(Layout::Oci, vec![image("two"), image("one"), image("none")]);
+    let built = builder.json(Doc::Index, tag(0, "2")).json(Doc::Index, tag(1, "1")).build();
+    let file = built.file();
+    let manifest = |i| Ok(built.digest(Doc::Manifest(i)).to_owned());
+    assert_eq!(printed(&file, &["--image", "1"]), manifest(1));
+    assert_eq!(printed(&file, &["--image", "2"]), manifest(0));
+    // Nothing is called so.
+    assert_eq!(printed(&file, &["--image", "3"]), manifest(2));
+}
+
+#[test]
+fn a_rung_that_images_share_needs_no_choice() {
+    let other = Image::new(vec![Layer::new(&[Member::file("b", "b")])]).platform("linux/arm64");
+    let built = ImageBuilder::good().layout(Layout::Oci).image(other).nested(1).build();
+    let (file, index) = (built.file(), Ok(built.digest(Doc::NestedIndex(0)).to_owned()));
+    assert_eq!(printed(&file, &["--rung", "index"]), index);
+    assert!(printed(&file, &["--rung", "manifest"]).unwrap_err().contains("--platform"));
+    let none =
+        ImageBuilder::good().layout(Layout::Oci).json(Doc::Index, |index| index["manifests"] = json!([]));
+    let none = none.build().file();
+    assert!(printed(&none, &["--rung", "manifest"]).unwrap_err().contains("names no image"));
 }

@@ -22,7 +22,8 @@ use crate::support::{
 /// One layer of one fixture: where it comes from, and its decoded tar.
 struct LayerTar {
     archive: PathBuf,
-    image: usize,
+    /// Its digest, or its number where it has none: a tag may be a number too.
+    image: String,
     layer: usize,
     tar: Vec<u8>,
 }
@@ -40,11 +41,17 @@ fn layers() -> Vec<LayerTar> {
                     if image.kind != repro_build::image::ImageKind::Image {
                         continue;
                     }
+                    let name = image.digest.map_or((i + 1).to_string(), |digest| digest.hex());
                     for (j, blob) in
                         image.layers.iter().enumerate().filter_map(|(j, layer)| Some((j, layer.blob?)))
                     {
                         let tar = decoded(graph.content(blob));
-                        found.push(LayerTar { archive: archive.clone(), image: i + 1, layer: j + 1, tar });
+                        found.push(LayerTar {
+                            archive: archive.clone(),
+                            image: name.clone(),
+                            layer: j + 1,
+                            tar,
+                        });
                     }
                 }
             })
@@ -70,15 +77,7 @@ fn decoded(packed: &[u8]) -> Vec<u8> {
 /// What `ls` prints for one layer.
 fn ls(layer: &LayerTar, format: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_repro-build"))
-        .args([
-            "ls",
-            "--format",
-            format,
-            "--image",
-            &layer.image.to_string(),
-            "--layer",
-            &layer.layer.to_string(),
-        ])
+        .args(["ls", "--format", format, "--image", &layer.image, "--layer", &layer.layer.to_string()])
         .arg(&layer.archive)
         .output()
         .unwrap();
@@ -268,4 +267,30 @@ fn written(layers: &[LayerTar], folder: &Path) -> Vec<PathBuf> {
         path
     };
     layers.iter().enumerate().map(write).collect()
+}
+
+#[test]
+fn mtree_reads_what_is_written_for_it() {
+    let (Some(mtree), Some(bsdtar)) = (tool("mtree"), tool("bsdtar")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let device = Member::device(b'3', "dev/null", 1, 3);
+    let rootless = vec![Member::dir("dev"), device, Member::file("a b*#\\[", "x")];
+    let rooted = [vec![Member::dir("./")], rootless.clone()].concat();
+    for members in [rootless, rooted] {
+        let file = folder.path().join("image.tar");
+        fs::write(&file, ImageBuilder::good().layers(vec![Layer::new(&members)]).tar()).unwrap();
+        let spec = folder.path().join("spec");
+        fs::write(&spec, run(["ls", "--format", "mtree", file.to_str().unwrap()]).stdout).unwrap();
+        let output = mtree.command().args(["-C", "-f"]).arg(&spec).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+        // As it writes them itself (vis(3), VIS_CSTYLE).
+        assert_eq!(names, [".", "./dev", "./dev/null", r"./a\sb*\#\\["], "{text}");
+        // mtree keeps devices to itself.
+        let output = bsdtar.command().arg("-tvf").arg(&spec).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let device = text.lines().find(|line| line.starts_with('c')).unwrap();
+        assert!(device.contains("1,3") && device.ends_with("dev/null"), "{text}");
+    }
 }
