@@ -39,7 +39,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
         root.elements().iter().map(|entry| image(resolver, entry)).collect::<Vec<_>>()
     });
     let images = images.unwrap_or_default();
-    let indexed = resolver.graph.images.iter().filter_map(|image| image.config).collect();
+    let indexed = resolver.images.list.iter().filter_map(|image| image.config).collect();
     for image in &images {
         add_image(resolver, image, &indexed);
     }
@@ -142,9 +142,9 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSe
         })
         .collect();
     let complete = platform.is_some() && layers.iter().all(|layer| layer.blob.is_some());
-    resolver.push_image(Image {
+    let image = Image {
         kind: ImageKind::Image,
-        names: docker.names.clone(),
+        names: Vec::new(),
         platform,
         manifest: None,
         index: None,
@@ -153,5 +153,6 @@ fn add_image(resolver: &mut Resolver<'_>, docker: &DockerImage, indexed: &HashSe
         config,
         complete,
         layers,
-    });
+    };
+    resolver.images.add_docker(image, &docker.names);
 }

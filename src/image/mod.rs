@@ -18,6 +18,7 @@ mod descriptor;
 mod docker;
 mod fault;
 mod graph;
+mod images;
 mod oci;
 mod reference;
 mod resolve;

@@ -1,20 +1,15 @@
 //! The OCI image layout: `oci-layout`, `index.json`, indexes, manifests, configurations.
 
-use std::collections::HashSet;
-
 use super::{
-    BlobId, Config, Descriptor, DocId, FaultKind, History, Image, ImageKind, Layer, Manifest, Node, Platform,
-    Role, Target,
+    BlobId, Config, Descriptor, DocId, FaultKind, History, Manifest, Node, Platform, Role, Target,
     resolver::{Resolver, Value},
     shape,
 };
 use crate::{
-    codec::{self, Compression},
     digest::{DiffId, Digest},
     escape::escape,
     json,
     media::Media,
-    tar,
 };
 
 const LAYOUT: &[u8] = b"oci-layout";
@@ -27,14 +22,8 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) {
     layout_version(resolver);
     let root = read(resolver, blob, Media::Index, 0, &mut Vec::new());
     resolver.graph.root = Some(root);
-    let children = resolver.graph.children(root).to_vec();
-    let mut seen = HashSet::new();
-    for child in &children {
-        let below = child.target.blob().and_then(|blob| resolver.graph.document_of(blob));
-        let nested = below.filter(|id| matches!(resolver.graph.document(*id).node, Node::Index(_)));
-        let above = Above { index: nested.unwrap_or(root), names: names_of(child) };
-        seen.clear();
-        images(resolver, child, &above, &mut seen);
+    if let Some(limit) = resolver.images.add_layout(&resolver.graph, root) {
+        resolver.fault(FaultKind::ManyNames, &at, format!("limit {limit} bytes"));
     }
 }
 
@@ -172,16 +161,23 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
     if let Some(subject) = root.get("subject") {
         resolver.descriptor(&subject, Role::Manifest);
     }
+    let mut levels = 1;
     for child in &children {
         match child.target {
             Target::Blob(blob) if !is_document(resolver, child, blob) => {}
             Target::Blob(_) if depth >= resolver.limits.max_depth && child.media != Media::Manifest => {
-                let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
-                resolver.fault(FaultKind::IndexDepth, &child.at, detail);
+                too_deep(resolver, child);
             }
             Target::Blob(blob) => {
                 let document = read(resolver, blob, child.media, depth.saturating_add(1), above);
                 compare_media_types(resolver, child, document);
+                // It may have been read before, from a place that is less deep.
+                let below = resolver.levels.get(&document).copied().unwrap_or_default();
+                if depth.saturating_add(below) > resolver.limits.max_depth {
+                    too_deep(resolver, child);
+                } else {
+                    levels = levels.max(below.saturating_add(1));
+                }
             }
             // docker save leaves platforms out of an image's index, but nothing that `index.json` itself names.
             Target::Absent if child.platform.is_some() && depth > 0 => {
@@ -192,7 +188,13 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
             Target::Unusable => {}
         }
     }
+    resolver.levels.insert(root.document, levels);
     Node::Index(children)
+}
+
+fn too_deep(resolver: &mut Resolver<'_>, child: &Descriptor) {
+    let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
+    resolver.fault(FaultKind::IndexDepth, &child.at, detail);
 }
 
 /// Whether what an index lists is a manifest or an index. An index may list anything (image-index.md), so what has no type
@@ -313,7 +315,7 @@ fn configures_image(
     resolver.graph.document(id).root.as_ref().is_some_and(|root| root.get("rootfs").is_some())
 }
 
-fn says_config(config: &Descriptor) -> bool {
+pub(super) fn says_config(config: &Descriptor) -> bool {
     config.media == Media::Config || config.media_type.is_empty()
 }
 
@@ -357,96 +359,4 @@ fn history(step: &Value<'_>) -> History {
         created_by: step.text("created_by"),
         empty_layer: step.node.get("empty_layer").is_some_and(|node| node.bool() == Ok(true)),
     }
-}
-
-/// What an image has from the entry of `index.json` above it.
-struct Above {
-    index: DocId,
-    names: Vec<String>,
-}
-
-/// Adds the images below a descriptor.
-fn images(resolver: &mut Resolver<'_>, descriptor: &Descriptor, above: &Above, seen: &mut HashSet<DocId>) {
-    let Some(id) = descriptor.target.blob().and_then(|blob| resolver.graph.document_of(blob)) else { return };
-    match resolver.graph.document(id).node.clone() {
-        // An index that is reached twice gives no further images.
-        Node::Index(children) if seen.insert(id) => {
-            for child in &children {
-                images(resolver, child, above, seen);
-            }
-        }
-        Node::Manifest(manifest) => add_image(resolver, descriptor, id, &manifest, above),
-        _ => {}
-    }
-}
-
-fn add_image(resolver: &mut Resolver<'_>, by: &Descriptor, id: DocId, manifest: &Manifest, above: &Above) {
-    let config = manifest.config.as_ref();
-    let config_doc = config
-        .and_then(|config| config.target.blob())
-        .and_then(|blob| resolver.graph.document_of(blob))
-        .filter(|&doc| matches!(resolver.graph.document(doc).node, Node::Config(_)));
-    let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect();
-    // What can be run is an image, whatever the descriptor that leads to it says.
-    let runs = !holds_no_file_system(resolver, &layers);
-    let attests = by.is_attestation() || by.platform.as_ref().is_some_and(Platform::is_unknown);
-    let kind = match config {
-        _ if attests && !runs => ImageKind::Attestation,
-        Some(config) if !says_config(config) && config_doc.is_none() => ImageKind::Artifact,
-        _ if runs => ImageKind::Image,
-        _ => ImageKind::Artifact,
-    };
-    let here =
-        |layer: &Layer| layer.blob.is_some() || matches!(layer.media, Media::Layer { foreign: true, .. });
-    let config_here = match kind {
-        ImageKind::Image => config_doc.is_some(),
-        _ => config.is_some_and(|config| config.target.blob().is_some()),
-    };
-    let config_platform = config_doc.and_then(|doc| match &resolver.graph.document(doc).node {
-        Node::Config(config) if !config.platform.os.is_empty() => Some(config.platform.clone()),
-        _ => None,
-    });
-    resolver.push_image(Image {
-        kind,
-        names: above.names.clone(),
-        platform: by.platform.clone().or(config_platform),
-        manifest: Some(id),
-        index: Some(above.index),
-        digest: by.digest,
-        at: by.at.clone(),
-        config: config_doc,
-        complete: config_here && layers.iter().all(here),
-        layers,
-    });
-}
-
-/// Whether no layer is one by its type, nor by its content for readers that look there. cosign's signatures have the
-/// configuration of an image, but a layer that is JSON.
-fn holds_no_file_system(resolver: &Resolver<'_>, layers: &[Layer]) -> bool {
-    let is_none = |layer: &Layer| {
-        let content = layer.blob.map(|blob| resolver.graph.content(blob)).unwrap_or_default();
-        layer.media == Media::Other
-            && codec::sniff(content) == Compression::Plain
-            && !content.first_chunk().is_some_and(tar::is_header)
-    };
-    !layers.is_empty() && layers.iter().all(is_none)
-}
-
-fn layer(descriptor: &Descriptor) -> Layer {
-    Layer {
-        blob: descriptor.target.blob(),
-        digest: descriptor.digest,
-        media_type: descriptor.media_type.clone(),
-        media: descriptor.media,
-        at: descriptor.at.clone(),
-    }
-}
-
-/// The names an entry of `index.json` gives: containerd's is the full reference, the spec's often only the tag.
-pub(super) fn names_of(descriptor: &Descriptor) -> Vec<String> {
-    ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
-        .iter()
-        .find_map(|key| descriptor.annotation(key))
-        .map(|name| vec![name.to_owned()])
-        .unwrap_or_default()
 }

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Descriptor, DocId, FaultKind, Image, ImageGraph, ImageKind, Target, docker, oci, resolver::Resolver,
+    Descriptor, DocId, FaultKind, ImageGraph, ImageKind, Node, Target, docker, images::name_of, oci,
+    resolver::Resolver,
 };
 use crate::{
     archive::{EntryIndex, Found},
@@ -18,6 +19,7 @@ pub fn resolve<'a>(index: &'a EntryIndex<'a>, at: Location, limits: &Limits) -> 
     let mut resolver = Resolver::new(index, at, limits);
     oci::resolve(&mut resolver);
     docker::resolve(&mut resolver);
+    resolver.graph.images = std::mem::take(&mut resolver.images.list);
     judge_completeness(&mut resolver);
     resolver.graph
 }
@@ -54,23 +56,42 @@ fn incomplete(graph: &ImageGraph<'_>) -> Vec<(Location, String)> {
         let images = graph.images.iter().filter(|image| !image.complete);
         return images.map(|image| (image.at.clone(), image.names.join(", "))).collect();
     };
-    let images: HashMap<DocId, &Image> =
-        graph.images.iter().filter_map(|image| Some((image.manifest?, image))).collect();
-    let lacks = |entry: &&Descriptor| {
-        let (mut complete, mut lacking) = (false, false);
-        let (mut seen, mut rest) = (HashSet::new(), vec![*entry]);
-        while let Some(descriptor) = rest.pop() {
-            lacking |= descriptor.target == Target::Absent;
-            let document = descriptor.target.blob().and_then(|blob| graph.document_of(blob));
-            let Some(id) = document.filter(|id| seen.insert(*id)) else { continue };
-            rest.extend(graph.children(id));
-            if let Some(image) = images.get(&id) {
-                complete |= image.complete && image.kind == ImageKind::Image;
-                lacking |= !image.complete;
+    let mut above: HashMap<DocId, Vec<DocId>> = HashMap::new();
+    let (mut complete, mut lacking) = (Vec::new(), Vec::new());
+    for (position, document) in graph.documents.iter().enumerate() {
+        let (Node::Index(children), id) = (&document.node, DocId::at(position)) else { continue };
+        for child in children {
+            match child.target.blob().and_then(|blob| graph.document_of(blob)) {
+                Some(child) => above.entry(child).or_default().push(id),
+                None if child.target == Target::Absent => lacking.push(id),
+                None => {}
             }
         }
-        lacking && !complete
+    }
+    for image in &graph.images {
+        let Some(manifest) = image.manifest else { continue };
+        match image.kind {
+            _ if !image.complete => lacking.push(manifest),
+            ImageKind::Image => complete.push(manifest),
+            _ => {}
+        }
+    }
+    let [complete, lacking] = [complete, lacking].map(|below| upwards(&above, below));
+    let lacks = |entry: &&Descriptor| match entry.target.blob().map(|blob| graph.document_of(blob)) {
+        Some(id) => id.is_some_and(|id| lacking.contains(&id) && !complete.contains(&id)),
+        None => entry.target == Target::Absent,
     };
     let entries = graph.children(root).iter().filter(lacks);
-    entries.map(|entry| (entry.at.clone(), oci::names_of(entry).join(", "))).collect()
+    entries.map(|entry| (entry.at.clone(), name_of(entry).unwrap_or_default().to_owned())).collect()
+}
+
+/// All documents that these stand below, and these.
+fn upwards(above: &HashMap<DocId, Vec<DocId>>, mut below: Vec<DocId>) -> HashSet<DocId> {
+    let mut found = HashSet::new();
+    while let Some(id) = below.pop() {
+        if found.insert(id) {
+            below.extend(above.get(&id).into_iter().flatten());
+        }
+    }
+    found
 }

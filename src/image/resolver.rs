@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, Image, ImageGraph, ImageKind, Node,
-    Platform, Role, Target,
+    Blob, BlobId, Claim, Descriptor, DocId, Document, Fault, FaultKind, ImageGraph, Node, Platform, Role,
+    Target, images::Images,
 };
 use crate::{
     archive::{EntryId, EntryIndex, Found},
@@ -27,12 +27,11 @@ pub(super) struct Resolver<'a> {
     by_entry: HashMap<EntryId, BlobId>,
     /// What was claimed of blobs already.
     claimed: HashSet<(BlobId, Digest, Option<u64>)>,
-    /// Positions of images by manifest or, without one, configuration.
-    images_of: HashMap<(Option<DocId>, Option<DocId>), Vec<usize>>,
+    pub(super) images: Images,
+    /// How many levels of indexes there are from an index on, itself counted, as far as it was read.
+    pub(super) levels: HashMap<DocId, usize>,
     /// Whether blobs that no media type of ours names are documents.
     pub(super) is_document: HashMap<BlobId, bool>,
-    /// The names that images have, by the images' positions.
-    named: HashSet<(usize, String)>,
 }
 
 /// A JSON value with its place, for reading fields from.
@@ -101,9 +100,9 @@ impl<'a> Resolver<'a> {
             limits: limits.clone(),
             by_entry: HashMap::new(),
             claimed: HashSet::new(),
-            images_of: HashMap::new(),
+            images: Images::default(),
+            levels: HashMap::new(),
             is_document: HashMap::new(),
-            named: HashSet::new(),
         }
     }
 
@@ -336,36 +335,6 @@ impl<'a> Resolver<'a> {
         }
         Some(data)
     }
-
-    /// Adds an image, or its names to the image that is there already.
-    pub(super) fn push_image(&mut self, image: Image) {
-        let key = (image.manifest, image.config.filter(|_| image.manifest.is_none()));
-        let position = self.graph.images.len();
-        let known = self.images_of.entry(key).or_default();
-        let images = &self.graph.images;
-        let same = |at: &usize| {
-            image.manifest.is_some() || images.get(*at).is_some_and(|twin| same_layers(twin, &image))
-        };
-        let twin = known.iter().copied().find(same);
-        let position = twin.unwrap_or(position);
-        let Some(twin) = self.graph.images.get_mut(position) else {
-            known.push(position);
-            self.named.extend(image.names.iter().map(|name| (position, name.clone())));
-            return self.graph.images.push(image);
-        };
-        for name in image.names {
-            if self.named.insert((position, name.clone())) {
-                twin.names.push(name);
-            }
-        }
-        twin.platform = match twin.platform.take() {
-            Some(known) if !known.is_unknown() => Some(known),
-            unknown => image.platform.or(unknown),
-        };
-        if image.kind == ImageKind::Image {
-            twin.kind = ImageKind::Image;
-        }
-    }
 }
 
 impl Platform {
@@ -379,10 +348,6 @@ impl Platform {
 fn annotations(value: &Value<'_>) -> Vec<(String, String)> {
     let map = value.node.get("annotations").and_then(|node| node.string_map().ok()).unwrap_or_default();
     map.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn same_layers(a: &Image, b: &Image) -> bool {
-    a.layers.iter().map(|layer| layer.blob).eq(b.layers.iter().map(|layer| layer.blob))
 }
 
 fn role_of(media: Media, fallback: Role) -> Role {

@@ -383,6 +383,18 @@ fn document_cases() -> Vec<Case> {
                 }),
         ),
         case("document.index-depth", oci().nested(17)),
+        case(
+            "document.many-names",
+            oci()
+                .nested(1)
+                .json(Doc::NestedIndex(0), |index| {
+                    index["manifests"] = vec![index["manifests"][0].clone(); 10].into();
+                })
+                .json(Doc::Index, |index| {
+                    index["manifests"][0]["annotations"] =
+                        json!({"org.opencontainers.image.ref.name": "a".repeat(4 << 20)});
+                }),
+        ),
         case("document.no-images", oci().json(Doc::Index, set("/manifests", json!([])))),
         case("document.no-complete-image", oci().missing(Doc::Manifest(0))),
         case("blob.missing", oci().missing(Doc::Layer(0, 0))),

@@ -9,6 +9,7 @@ use repro_build::image::resolve;
 use repro_build::limits::Limits;
 use repro_build::location::Location;
 use repro_build::tar::AnomalyKind;
+use serde_json::{Value, json};
 
 use crate::support::{Doc, ImageBuilder, Layer, Layout, Member, Packing, run, tar};
 
@@ -79,6 +80,70 @@ fn a_document_that_many_ways_lead_to_is_read_once() {
         assert_eq!(code, Some(if depth < 16 { 0 } else { 1 }), "{words}");
         assert_eq!(words.contains("document.index-depth"), depth >= 16, "{words}");
     }
+}
+
+/// 25,000 entries of `index.json` name one index, which lists one manifest 25,000 times: 625 million ways to it. An
+/// entry that says no name, or one that was said before, has nothing to add.
+#[test]
+fn an_index_that_many_entries_name_is_walked_once_for_each_name() {
+    const NAME: &str = "org.opencontainers.image.ref.name";
+    let many = |index: &mut Value| index["manifests"] = vec![index["manifests"][0].clone(); 25_000].into();
+    let named = move |index: &mut Value| {
+        index["manifests"][0]["annotations"] = json!({});
+        many(index);
+        for (at, name) in [(7, "b"), (9, "a"), (11, "b"), (20_000, "c")] {
+            index["manifests"][at]["annotations"] = json!({NAME: name});
+        }
+    };
+    let archive = image(&[]).nested(1).json(Doc::NestedIndex(0), many).json(Doc::Index, named).tar();
+    let limits = Limits::default();
+    let index = EntryIndex::of_tar(&archive, &limits);
+    let graph = resolve(&index, Location::new("image.tar"), &limits);
+    assert_eq!(graph.images.len(), 1);
+    assert_eq!(graph.images[0].names, ["b", "a", "c"]);
+    assert!(graph.faults.is_empty(), "{:?}", graph.faults);
+}
+
+/// 10,000 names of 10,000 images are 100 million: more than the archive has bytes, many times over.
+#[test]
+fn names_that_many_images_share_are_limited() {
+    let many = |index: &mut Value| index["manifests"] = vec![index["manifests"][0].clone(); 10_000].into();
+    let named = move |index: &mut Value| {
+        many(index);
+        for (at, entry) in index["manifests"].as_array_mut().unwrap().iter_mut().enumerate() {
+            entry["annotations"] = json!({"org.opencontainers.image.ref.name": at.to_string()});
+        }
+    };
+    let archive = image(&[]).nested(1).json(Doc::NestedIndex(0), many).json(Doc::Index, named).tar();
+    let (code, words) = verify(&archive, &[]);
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("document.many-names") && words.contains("limit 33554432 bytes"), "{words}");
+}
+
+/// Indexes that are each listed by `index.json` and by one another, the innermost first: each is read where it is not
+/// deep, and yet they are nested as deep as ever.
+#[test]
+fn indexes_are_as_deep_as_the_longest_way_to_them() {
+    let nested = image(&[]).nested(5);
+    let built = nested.build();
+    let inner: Vec<Value> = (0..4)
+        .rev()
+        .map(|level| {
+            let name = built.name(Doc::NestedIndex(level)).as_bytes();
+            let member = built.members().iter().find(|member| member.name == name).unwrap();
+            serde_json::from_slice::<Value>(&member.data).unwrap()["manifests"][0].clone()
+        })
+        .collect();
+    let listed = nested.json(Doc::Index, move |index| {
+        let outermost = index["manifests"][0].clone();
+        index["manifests"] = [inner.clone(), vec![outermost]].concat().into();
+    });
+    let depth = |limit| {
+        let (code, words) = verify(&listed.tar(), &["--max-depth", limit]);
+        (code, words.contains("document.index-depth"))
+    };
+    assert_eq!(depth("5"), (Some(0), false));
+    assert_eq!(depth("4"), (Some(1), true));
 }
 
 #[test]
