@@ -17,6 +17,10 @@ const MAX_STRING: usize = 512;
 /// The window that RFC 1951 allows, as a power of two.
 const WINDOW_BITS: u8 = 15;
 
+/// What zlib-rs says where its fast loop met the damage: by then it has forgotten what that was, which can only have been
+/// one of two things.
+const FORGOTTEN: &str = "repeated call with bad state";
+
 const FHCRC: u8 = 1 << 1;
 const FEXTRA: u8 = 1 << 2;
 const FNAME: u8 = 1 << 3;
@@ -203,7 +207,10 @@ impl Gzip<'_> {
         self.crc.update(out.get(..written).unwrap_or_default());
         self.length = self.length.wrapping_add(bytes(written));
         if let Err(error) = status {
-            let why = self.inflate.error_message().unwrap_or(error.as_str());
+            let why = match self.inflate.error_message() {
+                Some(FORGOTTEN) => "an invalid code or a distance too far back",
+                known => known.unwrap_or(error.as_str()),
+            };
             self.damage.get_or_insert_with(|| format!("deflate data: {why}"));
         }
         match status {

@@ -222,6 +222,27 @@ fn what_comes_before_damage_is_given_out() {
     assert_eq!(decoder.fill(&mut buffer).map_err(|error| error.kind), Err(Kind::Checksum));
 }
 
+/// A block of fixed codes (RFC 1951, 3.2.6): one literal, then a match that begins before it, then much that is whole.
+/// Python's zlib says "invalid distance too far back" of it.
+#[test]
+fn damage_in_deflate_data_is_told_as_it_was_met() {
+    // Last block, fixed codes; 'a' (0x30 + 0x61); length 3 (code 1); distance 2 (code 1), all codes from their first bit.
+    let bits = ["1", "10", "10010001", "0000001", "00001"].concat();
+    let bits: Vec<u8> = bits.bytes().map(|bit| bit - b'0').collect();
+    let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit);
+    let damaged: Vec<u8> = bits.chunks(8).map(byte).chain([0; 40]).collect();
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    let blob = [&header[..], &damaged].concat();
+    // With room for much at once, and for little.
+    for room in [1 << 16, 16] {
+        let mut decoder = decoder(Compression::Gzip, &blob, &Limits::default());
+        let mut buffer = vec![0; room];
+        let error = std::iter::repeat_with(|| decoder.fill(&mut buffer)).find_map(Result::err).unwrap();
+        assert_eq!((error.kind, error.offset), (Kind::Corrupt, 13), "{error}");
+        assert!(error.message.contains("distance too far back"), "{error}");
+    }
+}
+
 /// A zstd frame of one raw block, after RFC 8878, with whatever header is wanted.
 fn zstd_frame(descriptor: u8, fields: &[u8], content: &[u8]) -> Vec<u8> {
     let block = (content.len() as u32) << 3 | 1;
