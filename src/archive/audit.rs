@@ -33,6 +33,7 @@ impl EntryIndex<'_> {
     }
 
     pub(super) fn audit(&mut self) {
+        self.follow_links();
         // The folder looked at last and what blocks it: neighbours in an archive are mostly siblings.
         let mut above: (Vec<u8>, Option<String>) = (Vec::new(), None);
         for position in 0..self.entries.len() {

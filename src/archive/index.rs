@@ -1,7 +1,7 @@
 //! What stands in an archive: every member's name, kind and place, and what is odd about them.
 //!
 //! Indexing a bad archive does not fail: it gives what was seen and what was wrong. Names are cleaned the way all
-//! readers of images clean them, links are followed inside the archive only. Must not know what the members mean.
+//! readers of images clean them. Must not know what the members mean.
 
 #![cfg_attr(
     not(test),
@@ -20,7 +20,8 @@ use hashbrown::{HashTable, hash_table};
 use super::{
     Source,
     fault::{Fault, FaultKind},
-    path::{PathHashing, clean_path, join_link},
+    links::Ends,
+    path::{PathHashing, clean_path},
 };
 use crate::{
     limits::Limits,
@@ -76,7 +77,7 @@ pub struct Entry {
     pub header_offset: u64,
     /// The entry whose content this is: itself, or the one that a hard link is another name of; `None` where a hard
     /// link's target was not before it.
-    origin: Option<EntryId>,
+    pub(super) origin: Option<EntryId>,
     /// The path, where it is not the name itself.
     path: Option<Vec<u8>>,
     /// The name is absolute, climbs out or is too long: nothing is found by it.
@@ -101,21 +102,6 @@ impl Entry {
     }
 }
 
-/// Where a path leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// To this regular file.
-    File(EntryId),
-    /// Nowhere.
-    Missing,
-    /// To something that is no regular file.
-    NotAFile(EntryId),
-    /// To a file that is stored sparse.
-    Sparse(EntryId),
-    /// Out of the archive, or in a circle.
-    Broken(FaultKind),
-}
-
 /// The index of an archive.
 #[derive(Debug)]
 pub struct EntryIndex<'a> {
@@ -133,6 +119,7 @@ pub struct EntryIndex<'a> {
     hashing: PathHashing,
     /// The last entry of each path, with the path's hash: a table that grows need not look at the paths again.
     by_path: HashTable<(u64, EntryId)>,
+    pub(super) ends: Ends,
 }
 
 /// Where an entry's content and header are.
@@ -144,9 +131,6 @@ struct Place {
 
 /// How much of an archive is walked over before its pages are given back.
 const WINDOW: usize = 16 << 20;
-
-/// Most hops a link may take.
-const MAX_HOPS: usize = 40;
 
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.
@@ -194,6 +178,7 @@ impl<'a> EntryIndex<'a> {
             counts: [0; FaultKind::ALL.len()],
             hashing: PathHashing::default(),
             by_path: HashTable::new(),
+            ends: Ends::new(),
         }
     }
 
@@ -280,7 +265,7 @@ impl<'a> EntryIndex<'a> {
     }
 
     /// The last entry of this (clean) path.
-    fn last_of(&self, path: &[u8]) -> Option<EntryId> {
+    pub(super) fn last_of(&self, path: &[u8]) -> Option<EntryId> {
         self.last_with(self.hashing.whole(path), path)
     }
 
@@ -327,61 +312,6 @@ impl<'a> EntryIndex<'a> {
         self.entries
             .iter()
             .any(|e| e.path().strip_prefix(path.as_bytes()).is_some_and(|r| r.starts_with(b"/")))
-    }
-
-    /// What a hard link to `target` is another name of, if it stood behind all entries there are now: the last entry
-    /// of that path, as it is.
-    fn origin(&self, target: &[u8]) -> Option<EntryId> {
-        let target = clean_path(target).filter(|_| target.len() <= PATH_MAX)?;
-        self.entry(self.last_of(&target)?).origin
-    }
-
-    /// Follows `path`, through links inside the archive, to a regular file. Of several entries of one path the last
-    /// counts, as for every reader that extracts.
-    pub fn find(&self, path: &[u8]) -> Found {
-        match clean_path(path).filter(|_| path.len() <= PATH_MAX) {
-            Some(path) => self.last_of(&path).map_or(Found::Missing, |id| self.follow(id)),
-            None => Found::Broken(FaultKind::UnsafeName),
-        }
-    }
-
-    /// Follows an entry, through links inside the archive, to a regular file.
-    pub(super) fn follow(&self, mut id: EntryId) -> Found {
-        for _ in 0..MAX_HOPS {
-            let entry = self.entry(id);
-            let Some(origin) = entry.origin else {
-                let outside = clean_path(&entry.link).is_none();
-                let kind = if outside { FaultKind::LinkOutside } else { FaultKind::HardlinkMissing };
-                return Found::Broken(kind);
-            };
-            let target = self.entry(origin);
-            match target.kind {
-                EntryKind::File => return Found::File(origin),
-                EntryKind::Sparse => return Found::Sparse(origin),
-                EntryKind::Directory | EntryKind::Hardlink | EntryKind::Other => {
-                    return Found::NotAFile(origin);
-                }
-                EntryKind::Symlink if target.link.len() > PATH_MAX => {
-                    return Found::Broken(FaultKind::LinkLoop);
-                }
-                EntryKind::Symlink => {}
-            }
-            // A hard link to a symbolic link is that link at another place.
-            let Some(path) = join_link(entry.path(), &target.link) else {
-                return Found::Broken(FaultKind::LinkOutside);
-            };
-            match self.last_of(&path) {
-                Some(next) => id = next,
-                None => return Found::Missing,
-            }
-        }
-        Found::Broken(FaultKind::LinkLoop)
-    }
-
-    /// Whether the entry of this (clean) path is a link.
-    pub fn is_link(&self, path: &[u8]) -> bool {
-        let is_link = |kind| matches!(kind, EntryKind::Symlink | EntryKind::Hardlink);
-        self.last_of(path).is_some_and(|id| is_link(self.entry(id).kind))
     }
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod destination;
 mod fault;
 mod index;
+mod links;
 mod map;
 mod outer;
 mod path;
@@ -14,7 +15,8 @@ mod write;
 
 pub use destination::Destination;
 pub use fault::{Fault, FaultKind};
-pub use index::{Entry, EntryId, EntryIndex, EntryKind, Found};
+pub use index::{Entry, EntryId, EntryIndex, EntryKind};
+pub use links::Found;
 pub use map::report_truncated_mappings;
 pub use source::{OpenOptions, Source, is_layout};
 pub use write::{ArchiveWriter, is_canonical};
