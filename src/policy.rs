@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
@@ -87,12 +87,17 @@ impl Policy {
         self.digest
     }
 
+    /// Where the policy beside `input` is, if there is one.
+    pub fn place_beside(input: &Path) -> PathBuf {
+        input.parent().unwrap_or(Path::new("")).join(FILE_NAME)
+    }
+
     /// The policy beside `input`, if there is one there.
     ///
     /// # Errors
     /// As [`Policy::read`]; and a usage error if it asks for less than goes without it, or is there and is no file.
-    pub fn beside(input: &Path) -> Result<Option<(Policy, std::path::PathBuf)>> {
-        let path = input.parent().unwrap_or(Path::new("")).join(FILE_NAME);
+    pub fn beside(input: &Path) -> Result<Option<(Policy, PathBuf)>> {
+        let path = Policy::place_beside(input);
         let at = || Location::new(path.as_os_str().as_encoded_bytes());
         let absent = |e: &io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
         // What is there and cannot be read must not pass for what is not there: a link that leads nowhere, a pipe.

@@ -1,6 +1,9 @@
 //! Arguments that several commands share, and how they become options.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{
     ArgAction, ValueEnum,
@@ -208,6 +211,15 @@ impl Judging {
         }
     }
 
+    /// Where the policy that `input` is held to is, if there is one.
+    fn policy_file(&self, input: &Path) -> Option<PathBuf> {
+        match &self.policy {
+            Some(file) => Some(file.clone()),
+            None if self.no_policy || input == Path::new("-") => None,
+            None => Some(Policy::place_beside(input)),
+        }
+    }
+
     /// The options these arguments name, on top of a policy.
     pub(super) fn options(&self, expect: Vec<Digest>, policy: Option<&Policy>) -> Result<Options> {
         let mut options = Options { expect, allow_opaque: self.allow_opaque, ..Options::default() };
@@ -275,14 +287,17 @@ impl Verifying {
         self.judging.policy(Path::new("-")).map(drop)
     }
 
-    /// Everything the report is to be written to, none of which may be one of the `inputs` or the policy.
+    /// Everything the report is to be written to, none of which may be one of the `inputs` or the policy of one.
     pub(super) fn outputs<'p>(
         &'p self,
         inputs: impl IntoIterator<Item = &'p Path>,
         global: &Global,
     ) -> Result<Vec<Output<'static>>> {
-        let policy = self.judging.policy.as_deref();
-        output::outputs(&self.reporting, inputs.into_iter().chain(policy), global)
+        let inputs: Vec<&Path> = inputs.into_iter().collect();
+        let policies: BTreeSet<PathBuf> =
+            inputs.iter().filter_map(|input| self.judging.policy_file(input)).collect();
+        let policies = policies.iter().map(PathBuf::as_path);
+        output::outputs(&self.reporting, inputs.into_iter().chain(policies), global)
     }
 
     /// Opens an input, and says what it is to be held to: what the arguments say, on top of its policy.

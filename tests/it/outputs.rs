@@ -30,6 +30,7 @@ fn no_report_overwrites_what_is_read() {
     fs::rename(ImageBuilder::good().layout(Layout::Oci).build().folder().path(), at("layout")).unwrap();
     fs::create_dir(at("archive")).unwrap();
     fs::write(at("archive/y.tar"), &image).unwrap();
+    fs::write(at("archive/repro-build.toml"), "[layers]\nmax_count = 9\n").unwrap();
     let ndjson = run_in(folder.path(), &["verify", "--format", "ndjson", "x.tar"], None).stdout;
     fs::write(at("r.ndjson"), &ndjson).unwrap();
     for args in [
@@ -44,6 +45,8 @@ fn no_report_overwrites_what_is_read() {
         &["verify", "--report", "json=layout/report.json", "layout"],
         &["verify", "--report", "json=list", "--from-file", "list"],
         &["verify", "--report", "json=policy", "--policy", "policy", "x.tar"],
+        &["verify", "--report", "json=archive/repro-build.toml", "archive"],
+        &["analyze", "--report", "json=archive/repro-build.toml", "archive/y.tar"],
         &["verify", "--report", "json=new", "--report", "sarif=x.tar", "x.tar"],
         &["verify", "--report", "json=x.tar", "-"],
         &["analyze", "--attestation", "x.tar", "x.tar"],
@@ -61,6 +64,7 @@ fn no_report_overwrites_what_is_read() {
     }
     assert_eq!(fs::read_to_string(at("r.ndjson")).unwrap(), ndjson);
     assert_eq!(fs::read_to_string(at("list")).unwrap(), "x.tar\n");
+    assert!(fs::read_to_string(at("archive/repro-build.toml")).unwrap().starts_with("[layers]"));
     // Beside the inputs there is room, and an earlier report may be written anew.
     for _ in 0..2 {
         let ran = run_in(folder.path(), &["verify", "--report", "json=archive/r.json", "archive"], None);
