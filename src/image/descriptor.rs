@@ -33,7 +33,7 @@ pub enum Target {
     Blob(BlobId),
     /// To content that is not in the archive.
     Absent,
-    /// Nowhere: the digest is invalid or the entry is no file.
+    /// Nowhere: the digest is invalid, the entry is no file or the nesting is too deep.
     Unusable,
 }
 

@@ -156,13 +156,13 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
         resolver.fault(FaultKind::FieldMissing, &root.at, "manifests");
     }
     let elements = root.list("manifests");
-    let children: Vec<Descriptor> =
+    let mut children: Vec<Descriptor> =
         elements.iter().map(|value| resolver.descriptor(value, Role::Other)).collect();
     if let Some(subject) = root.get("subject") {
         resolver.descriptor(&subject, Role::Manifest);
     }
     let mut levels = 1;
-    for child in &children {
+    for child in &mut children {
         match child.target {
             Target::Blob(blob) if !is_document(resolver, child, blob) => {}
             Target::Blob(_) if depth >= resolver.limits.max_depth && child.media != Media::Manifest => {
@@ -192,7 +192,9 @@ fn index(resolver: &mut Resolver<'_>, root: &Value<'_>, depth: usize, above: &mu
     Node::Index(children)
 }
 
-fn too_deep(resolver: &mut Resolver<'_>, child: &Descriptor) {
+/// Nobody is to go further: no way through the graph is longer than the limit.
+fn too_deep(resolver: &mut Resolver<'_>, child: &mut Descriptor) {
+    child.target = Target::Unusable;
     let detail = format!("limit {} (--max-depth)", resolver.limits.max_depth);
     resolver.fault(FaultKind::IndexDepth, &child.at, detail);
 }
