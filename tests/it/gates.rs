@@ -120,3 +120,34 @@ fn statements_are_about_each_image_that_was_verified() {
     let uri = format!("pkg:oci/good@sha256%3A{hex}?repository_url=example.com/lab/good&tag=1");
     assert_eq!(statement["predicate"]["resourceUri"], json!(uri));
 }
+
+#[test]
+fn what_is_missing_is_told_beside_what_there_is() {
+    let told = |images: &ImageBuilder, gate: &[&str]| {
+        let file = images.build().file();
+        let args = [&["verify", file.path().to_str().unwrap()][..], gate].concat();
+        run(args).stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let require = ["--require", "linux/s390x"];
+    let two = oci().image(other());
+    let said = told(&two, &require);
+    assert!(said.contains("linux/s390x, there is linux/amd64, linux/arm64 at"), "{said}");
+    let said = told(&two.missing(Doc::Layer(1, 0)), &require);
+    assert!(said.contains("there is linux/amd64, linux/arm64 (not complete) at"), "{said}");
+    // Each once, ten of them by name.
+    let many = (0..25)
+        .fold(oci(), |images, number| images.image(other().platform(&format!("linux/riscv{}", number / 2))));
+    let said = told(&many, &require);
+    assert!(said.contains("there is linux/amd64, linux/riscv0, linux/riscv1, "), "{said}");
+    assert!(said.contains(", linux/riscv8 and 4 more at"), "{said}");
+
+    let built = oci().image(other()).build();
+    let said = told(&oci().image(other()), &["--expect", NONE]);
+    let [first, second] = [0, 1].map(|image| built.digest(Doc::Manifest(image)));
+    assert!(said.contains(&format!("expected {NONE}, there is {first}, {second} at")), "{said}");
+    // A docker-archive's image is known by its configuration.
+    let docker = ImageBuilder::good().layout(Layout::Docker);
+    let id = docker.build().digest(Doc::Config(0)).to_owned();
+    let said = told(&docker, &["--expect", NONE]);
+    assert!(said.contains(&format!("expected {NONE}, there is {id} at")), "{said}");
+}

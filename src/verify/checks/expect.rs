@@ -1,12 +1,15 @@
 //! What the caller expects: digests and platforms.
 
+use std::collections::HashSet;
+
 use super::{
     super::{Case, Options, check::Hit},
     images,
 };
 use crate::{
     digest::Digest,
-    image::ImageKind,
+    escape::escape,
+    image::{Image, ImageKind},
     ladder::{self, Rung},
 };
 
@@ -15,29 +18,47 @@ pub(super) fn digest_given(options: &Options) -> Result<(), &'static str> {
 }
 
 pub(super) fn digest(case: &Case<'_>) -> Vec<Hit> {
-    let known: Vec<Digest> = case
-        .images
+    let ladders: Vec<_> =
+        case.images.iter().map(|image| (image.kind, ladder::ladder(case.graph, case.facts, image))).collect();
+    let known: Vec<Digest> = ladders
         .iter()
-        .flat_map(|image| {
-            let ladder = ladder::ladder(case.graph, case.facts, image);
+        .flat_map(|(kind, ladder)| {
             // An attestation's or an artifact's layers are any bytes whatever, those of another image's manifest too.
             let counts = |rung| {
-                image.kind == ImageKind::Image || !matches!(rung, Rung::Layer | Rung::DiffId | Rung::ChainId)
+                *kind == ImageKind::Image || !matches!(rung, Rung::Layer | Rung::DiffId | Rung::ChainId)
             };
-            ladder.rungs().filter(|(rung, _)| counts(*rung)).map(|(_, digest)| digest).collect::<Vec<_>>()
+            ladder.rungs().filter(move |(rung, _)| counts(*rung)).map(|(_, digest)| digest)
         })
         .chain(ladder::headline(case.graph))
         .chain(case.graph.root.map(|root| Digest::of(crate::digest::Algorithm::Sha256, case.graph.raw(root))))
         .chain(case.facts.archive)
         .collect();
-    let missing = case.options.expect.iter().filter(|expected| !known.contains(expected));
-    missing
-        .map(|expected| {
-            let found = ladder::headline(case.graph)
-                .map_or(String::new(), |digest| format!(", the image is {digest}"));
-            Hit::new(case.graph.at.clone(), format!("expected {expected}{found}"))
-        })
-        .collect()
+    let missing: Vec<_> = case.options.expect.iter().filter(|expected| !known.contains(expected)).collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let images = ladders.iter().filter(|(kind, _)| *kind == ImageKind::Image);
+    let images = images.filter_map(|(_, ladder)| ladder.manifest.or(ladder.config));
+    let there =
+        there(ladder::headline(case.graph).into_iter().chain(images).map(|digest| digest.to_string()));
+    let hit = |expected| Hit::new(case.graph.at.clone(), format!("expected {expected}, {there}"));
+    missing.into_iter().map(hit).collect()
+}
+
+/// Most things that are named of what there is.
+const NAMED: usize = 10;
+
+/// What there is, in words: each once, in this order.
+fn there(all: impl Iterator<Item = String>) -> String {
+    let mut seen = HashSet::new();
+    let mut names: Vec<String> = all.filter(|name| seen.insert(name.clone())).collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    match (names.is_empty(), more) {
+        (true, _) => "there is no image".to_owned(),
+        (false, 0) => format!("there is {}", names.join(", ")),
+        (false, _) => format!("there is {} and {more} more", names.join(", ")),
+    }
 }
 
 pub(super) fn archive_given(options: &Options) -> Result<(), &'static str> {
@@ -64,11 +85,12 @@ pub(super) fn platform_given(options: &Options) -> Result<(), &'static str> {
 pub(super) fn platform(case: &Case<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for wanted in &case.options.require {
-        let here = |image: &crate::image::Image| {
+        let here = |image: &Image| {
             image.complete && image.platform.as_ref().is_some_and(|platform| platform.matches(wanted))
         };
         if !images(case).any(here) {
-            hits.push(Hit::new(case.graph.at.clone(), wanted.to_string()));
+            let there = there(images(case).map(platform_of));
+            hits.push(Hit::new(case.graph.at.clone(), format!("{wanted}, {there}")));
         }
     }
     if case.options.require_all {
@@ -78,4 +100,10 @@ pub(super) fn platform(case: &Case<'_>) -> Vec<Hit> {
         hits.extend(incomplete.map(|image| Hit::new(image.at.clone(), "not complete")));
     }
     hits
+}
+
+fn platform_of(image: &Image) -> String {
+    let platform = image.platform.as_ref().map_or("an image of no platform".to_owned(), ToString::to_string);
+    let state = if image.complete { "" } else { " (not complete)" };
+    format!("{}{state}", escape(platform.as_bytes()))
 }
