@@ -14,6 +14,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Result},
+    image::Image,
     inspect::{Also, Inspected, inspect},
     ladder::Rung,
     measure::Workers,
@@ -23,7 +24,8 @@ use crate::{
 /// Print one digest of an image.
 ///
 /// Without --rung it is the digest that `analyze` prints as "Image digest". It is computed from the content; what the
-/// content refers to is not verified (see `verify`). For an image in a registry it is what the tag points to, or with
+/// content refers to is not verified (see `verify`). The rungs `layer` and `diff-id` are a line for each layer, lowest first,
+/// or an error if one of them has none. For an image in a registry it is what the tag points to, or with
 /// --platform, that platform's manifest.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
@@ -73,14 +75,6 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
 
 fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
     let at = inspected.graph.at.clone();
-    let of_all = |rung: Rung| -> Vec<Vec<Digest>> {
-        let of = |image| {
-            inspected.ladder(image).rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect()
-        };
-        let mut all: Vec<Vec<Digest>> = inspected.images.iter().map(|image| of(image)).collect();
-        all.dedup();
-        all
-    };
     // A name may be that of an index with images for several platforms.
     let named_index =
         args.reading.image().is_some() && args.reading.platform().is_none() && inspected.images.len() > 1;
@@ -103,14 +97,32 @@ fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
             .map(|digest| vec![digest])
             .ok_or_else(|| Error::usage(message).at(at));
     }
-    let mut digests = of_all(rung);
-    let message = match (digests.len(), inspected.images.len()) {
-        (_, 0) => "the archive names no image".to_owned(),
-        (1, _) => match digests.pop() {
-            Some(digests) if !digests.is_empty() => return Ok(digests),
-            _ => format!("the image has no {} digest", rung.name()),
-        },
-        (_, images) => format!("{images} images in the archive; choose with --image or --platform"),
+    let on_rung = |image: &Image| -> Vec<Digest> {
+        inspected.ladder(image).rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect()
     };
-    Err(Error::usage(message).at(at))
+    let [image, others @ ..] = inspected.images else {
+        return Err(Error::usage("the archive names no image").at(at));
+    };
+    let digests = on_rung(image);
+    if others.iter().any(|other| on_rung(other) != digests) {
+        let images = inspected.images.len();
+        let message = format!("{images} images in the archive; choose with --image or --platform");
+        return Err(Error::usage(message).at(at));
+    }
+    if digests.is_empty() {
+        return Err(Error::usage(format!("the image has no {} digest", rung.name())).at(at));
+    }
+    // Scripts count the lines: one that is left out would make each later one another layer's.
+    let ladder = inspected.ladder(image);
+    let gap = match rung {
+        Rung::Layer => ladder.layers.iter().position(Option::is_none),
+        Rung::DiffId => ladder.diff_ids.iter().position(Option::is_none),
+        _ => None,
+    };
+    if let Some(gap) = gap {
+        let (number, rung) = (gap.saturating_add(1), rung.name());
+        let message = format!("layer {number} has no {rung} digest: it is not here, or cannot be decoded");
+        return Err(Error::usage(message).at(image.layers.get(gap).map_or(at, |layer| layer.at.clone())));
+    }
+    Ok(digests)
 }

@@ -151,3 +151,23 @@ fn what_is_missing_is_told_beside_what_there_is() {
     let said = told(&docker, &["--expect", NONE]);
     assert!(said.contains(&format!("expected {NONE}, there is {id} at")), "{said}");
 }
+
+#[test]
+fn no_line_of_a_rung_is_left_out() {
+    let lines = |images: ImageBuilder, rung: &str| {
+        let file = images.build().file();
+        let ran = run(["digest", "--rung", rung, file.path().to_str().unwrap()]);
+        (ran.code, ran.stdout.lines().count(), ran.stderr)
+    };
+    for rung in ["layer", "diff-id"] {
+        assert_eq!(lines(oci(), rung), (Some(0), 2, String::new()));
+        let (code, count, said) = lines(oci().missing(Doc::Layer(0, 0)), rung);
+        assert_eq!((code, count), (Some(2), 0), "{said}");
+        assert!(said.contains(&format!("layer 1 has no {rung} digest")), "{said}");
+    }
+    // What is stored is there, whatever it holds.
+    let damaged = || oci().text(Doc::Layer(0, 1), |bytes| bytes.truncate(40));
+    assert_eq!(lines(damaged(), "layer").0, Some(0));
+    let (code, count, said) = lines(damaged(), "diff-id");
+    assert!(code == Some(2) && count == 0 && said.contains("layer 2 has no diff-id digest"), "{said}");
+}
