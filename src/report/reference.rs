@@ -3,7 +3,10 @@
 //! Programs parse it, so it stands first in our own output wherever the reference could have read the archive. Hidden
 //! characters inside documents are the one difference: they are escaped.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt::Write as _,
+};
 
 use crate::{
     codec::Compression,
@@ -31,20 +34,25 @@ pub fn reference(graph: &ImageGraph<'_>, outer: Compression, full: bool) -> Opti
     let count = visits.len() - 1;
     let _ = writeln!(text, "The OCI tarball contains an index and {count} manifest(s):\n");
     let _ = writeln!(text, "Image digest: {}", digest(graph, first.document));
+    // A document is hashed and cut short once, however often it is visited.
+    let mut shown = HashMap::new();
     for (i, visit) in visits.iter().enumerate() {
         let path = graph.place(visit.document).parts.last().map(|path| escape_text(path)).unwrap_or_default();
         let title = if i == 0 { format!("Index ({path})") } else { format!("Manifest {i} ({path})") };
         let platform =
             visit.platform.as_ref().map_or("-".to_owned(), |p| format!("{}/{}", p.os, p.architecture));
-        let contents = std::str::from_utf8(graph.raw(visit.document)).ok()?;
-        let _ = write!(text, "\n{title}:\n  Digest: {}\n", digest(graph, visit.document));
+        let (digest, contents) = match shown.entry(visit.document) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let contents = std::str::from_utf8(graph.raw(visit.document)).ok()?;
+                let contents = if full { escape_text(contents.as_bytes()) } else { snip(contents) };
+                new.insert((digest(graph, visit.document), contents))
+            }
+        };
+        let _ = write!(text, "\n{title}:\n  Digest: {digest}\n");
         let _ = writeln!(text, "  Media type: {}", escape_text(visit.media_type.as_bytes()));
         let _ = writeln!(text, "  Platform: {}", escape_text(platform.as_bytes()));
-        let _ = writeln!(
-            text,
-            "  Contents: {}",
-            if full { escape_text(contents.as_bytes()) } else { snip(contents) }
-        );
+        let _ = writeln!(text, "  Contents: {contents}");
     }
     text.push('\n');
     Some(text)
