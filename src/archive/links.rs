@@ -130,23 +130,21 @@ mod tests {
     use super::*;
     use crate::limits::Limits;
 
-    /// The header of an empty member.
-    fn header(kind: u8, name: &str, link: &str) -> Vec<u8> {
-        let mut header = tar::Header::new_ustar();
-        header.set_path(name).unwrap();
-        header.set_entry_type(tar::EntryType::new(kind));
-        header.set_size(0);
-        if !link.is_empty() {
-            header.set_link_name(link).unwrap();
-        }
-        header.set_cksum();
-        header.as_bytes().to_vec()
-    }
-
     /// Chains of symbolic links of every length, in both orders, and circles: what the system opens is found, and nothing
     /// else.
     #[test]
     fn as_many_links_are_followed_as_the_system_follows() {
+        let header = |kind: u8, name: &str, link: &str| {
+            let mut header = tar::Header::new_ustar();
+            header.set_path(name).unwrap();
+            header.set_entry_type(tar::EntryType::new(kind));
+            header.set_size(0);
+            if !link.is_empty() {
+                header.set_link_name(link).unwrap();
+            }
+            header.set_cksum();
+            header.as_bytes().to_vec()
+        };
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("0"), "").unwrap();
         let mut links: Vec<(String, String)> =

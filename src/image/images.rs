@@ -64,10 +64,8 @@ impl Images {
                     self.names.saturating_add(above.name.map_or(0, |name| name.len().saturating_add(NAME)));
                 above.name = above.name.filter(|_| self.names <= MAX_NAMES);
                 match &graph.document(id).node {
-                    Node::Index(children) => {
-                        if seen.insert((id, None)) | seen.insert((id, above.name)) {
-                            rest.extend(children.iter().rev());
-                        }
+                    Node::Index(children) if seen.insert((id, None)) | seen.insert((id, above.name)) => {
+                        rest.extend(children.iter().rev());
                     }
                     Node::Manifest(manifest) => self.add(graph, descriptor, id, manifest, above),
                     _ => {}
