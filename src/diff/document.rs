@@ -10,7 +10,7 @@ use super::{
     show,
 };
 use crate::{
-    image::{DocId, ImageGraph},
+    image::{DocId, ImageGraph, REFERENCE},
     json::{self, Edits, Node, Value},
     media::{Media, Packing},
     rules::{Context, DocumentKind, RULES, Rule},
@@ -293,8 +293,7 @@ fn derived(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>)
     match (role, tokens.as_slice()) {
         (
             Role::Root | Role::Index,
-            ["manifests", _, "digest" | "size" | "data"]
-            | ["manifests", _, "annotations", "vnd.docker.reference.digest"],
+            ["manifests", _, "digest" | "size" | "data"] | ["manifests", _, "annotations", REFERENCE],
         )
         | (
             Role::Manifest,

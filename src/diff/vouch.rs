@@ -9,11 +9,8 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    image::{BlobId, Image, ImageGraph, ImageKind, Node},
+    image::{BlobId, Image, ImageGraph, ImageKind, Node, REFERENCE},
 };
-
-/// BuildKit's annotation that ties an attestation to the manifest beside it.
-const REFERENCE: &str = "vnd.docker.reference.digest";
 
 /// Which manifests the images of one graph are about.
 pub(super) struct Subjects<'g> {

@@ -3,6 +3,9 @@
 use super::{BlobId, DocId};
 use crate::{digest::Digest, location::Location, media::Media};
 
+/// BuildKit's annotation that ties an attestation to the manifest beside it, by its digest.
+pub(crate) const REFERENCE: &str = "vnd.docker.reference.digest";
+
 /// A reference to content: what it is, its digest and size, and where it was found.
 #[derive(Clone, Debug)]
 pub struct Descriptor {

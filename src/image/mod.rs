@@ -26,6 +26,7 @@ mod resolver;
 mod shape;
 
 pub use config::{Config, History};
+pub(crate) use descriptor::REFERENCE;
 pub use descriptor::{Descriptor, Platform, Target};
 pub use docker::DockerImage;
 pub use fault::{Fault, FaultKind};

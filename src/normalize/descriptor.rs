@@ -8,14 +8,14 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
-    documents::{Below, Content, Documents, FORM, NAMES, REFERENCE},
+    documents::{Below, Content, Documents, FORM, NAMES},
     names,
 };
 use crate::{
     codec::Compression,
     digest::Digest,
     error::{Error, ErrorKind, Result},
-    image::{BlobId, Descriptor, DocId, Node as DocNode},
+    image::{BlobId, Descriptor, DocId, Node as DocNode, REFERENCE},
     json::{Edits, Field, Node},
     ladder::Rung,
     media,
@@ -46,7 +46,8 @@ impl Documents<'_> {
                 edits.replace_str(digest, &new.to_string());
                 edits.replace(at, size.to_string());
             }
-            let rung = match (&content, self.by_blob.get(&blob).map(|id| &self.graph.document(*id).node)) {
+            let rung = match (&content, self.graph.document_of(blob).map(|id| &self.graph.document(id).node))
+            {
                 (Content::Layer(_), _) => Rung::Layer,
                 (_, Some(DocNode::Index(_))) => Rung::Index,
                 (_, Some(DocNode::Manifest(_))) => Rung::Manifest,
@@ -111,8 +112,8 @@ impl Documents<'_> {
 
     /// What an attestation or a signature says it is about, as far as that is here.
     fn subjects(&self, child: &Descriptor) -> Vec<BlobId> {
-        let document = child.target.blob().and_then(|blob| self.by_blob.get(&blob));
-        let subject = document.and_then(|id| match &self.graph.document(*id).node {
+        let document = child.target.blob().and_then(|blob| self.graph.document_of(blob));
+        let subject = document.and_then(|id| match &self.graph.document(id).node {
             DocNode::Manifest(manifest) => manifest.subject.as_ref()?.target.blob(),
             _ => None,
         });

@@ -57,7 +57,6 @@ pub(super) struct Documents<'d> {
     pub(super) files: BTreeMap<Vec<u8>, Content>,
     /// Layers of which the rewritten form is in the output. Another's file may hold the same bytes.
     pub(super) rewritten: BTreeSet<BlobId>,
-    pub(super) by_blob: HashMap<BlobId, DocId>,
     by_digest: HashMap<Digest, BlobId>,
     /// `None` while a document is being rewritten: only a loop, which digests do not allow, would meet that.
     done: HashMap<DocId, Option<Done>>,
@@ -86,8 +85,6 @@ impl<'d> Documents<'d> {
         attestations: Attestations,
         limits: &'d Limits,
     ) -> Documents<'d> {
-        let by_blob =
-            graph.documents.iter().enumerate().map(|(i, document)| (document.blob, DocId::at(i))).collect();
         let claims = |document: &Document| {
             let claims = &graph.blob(document.blob).claims;
             claims.iter().map(|claim| (claim.digest, document.blob)).collect::<Vec<_>>()
@@ -104,7 +101,6 @@ impl<'d> Documents<'d> {
             below: Vec::new(),
             files: BTreeMap::new(),
             rewritten: BTreeSet::new(),
-            by_blob,
             by_digest: graph.documents.iter().flat_map(claims).collect(),
             done: HashMap::new(),
         }
@@ -115,7 +111,7 @@ impl<'d> Documents<'d> {
         if self.layers.rewritten(blob).is_some() {
             return Ok(Content::Layer(blob));
         }
-        let Some(&id) = self.by_blob.get(&blob) else { return Ok(Content::Same(blob)) };
+        let Some(id) = self.graph.document_of(blob) else { return Ok(Content::Same(blob)) };
         if let Some(done) = self.done.get(&id) {
             return Ok(done.as_ref().map_or(Content::Same(blob), |done| done.content.clone()));
         }
@@ -143,7 +139,7 @@ impl<'d> Documents<'d> {
         if self.graph.blob(blob).entry.is_some() {
             self.files.insert(path.into_bytes(), content.clone());
         }
-        let done = self.by_blob.get(&blob).and_then(|id| self.done.get_mut(id)?.as_mut());
+        let done = self.graph.document_of(blob).and_then(|id| self.done.get_mut(&id)?.as_mut());
         if let Some(done) = done {
             self.ledger.add(mem::take(&mut done.ledger));
             let below = mem::take(&mut done.below);
@@ -315,9 +311,11 @@ impl<'d> Documents<'d> {
 
     /// Whether a manifest is an image's own, or an index: those are printed anew under `manifest.form`.
     fn printed(&self, child: &Descriptor) -> bool {
-        let Some(id) = child.target.blob().and_then(|blob| self.by_blob.get(&blob)) else { return false };
-        let image = |image: &&Image| image.manifest == Some(*id);
-        match self.graph.document(*id).node {
+        let Some(id) = child.target.blob().and_then(|blob| self.graph.document_of(blob)) else {
+            return false;
+        };
+        let image = |image: &&Image| image.manifest == Some(id);
+        match self.graph.document(id).node {
             DocNode::Index(_) => true,
             DocNode::Manifest(_) => {
                 self.graph.images.iter().find(image).is_some_and(|i| i.kind == ImageKind::Image)
@@ -358,5 +356,3 @@ pub(super) const FORM: &str = "manifest.form";
 const NOTES: &str = "manifest.encoding-notes";
 pub(super) const NAMES: &str = "archive.names";
 pub(super) const PLATFORM: &str = "archive.platform";
-/// BuildKit's annotation that ties an attestation to the manifest beside it.
-pub(super) const REFERENCE: &str = "vnd.docker.reference.digest";

@@ -72,8 +72,8 @@ impl Documents<'_> {
 
     /// The platform that an image's configuration gives, for its descriptor.
     pub(super) fn platform(&self, child: &Descriptor) -> Option<Value> {
-        let id = self.by_blob.get(&child.target.blob()?)?;
-        let image = self.graph.images.iter().find(|image| image.manifest == Some(*id))?;
+        let id = self.graph.document_of(child.target.blob()?)?;
+        let image = self.graph.images.iter().find(|image| image.manifest == Some(id))?;
         let config = self.graph.document(image.config?).root.as_ref()?;
         (image.kind == ImageKind::Image).then(|| platform_of(config)).flatten()
     }
