@@ -9,6 +9,9 @@ use jiff::{
 
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
+/// The last second of the year 9999, the last that can be written.
+pub const LAST: i64 = 253_402_300_799;
+
 /// A time since 1970 as Go's `time.RFC3339` reads it, which is what every engine reads configurations with: RFC 3339
 /// with a capital `T` and `Z`, but also with an hour of one digit and a comma before the fraction. `None` for what it
 /// refuses, and with it the whole document.
@@ -150,6 +153,6 @@ mod tests {
             assert_eq!(parse(text), Some(SignedDuration::from_secs(seconds)), "{text}");
             assert_eq!(print(seconds).as_deref(), Some(text));
         }
-        assert_eq!([print(253_402_300_800), print(-62_167_219_201), print(i64::MAX)], [None, None, None]);
+        assert_eq!([print(LAST + 1), print(-62_167_219_201), print(i64::MAX)], [None, None, None]);
     }
 }

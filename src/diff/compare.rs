@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{
     codec::{self, Compression},
-    image::{BlobId, DocId, Image, ImageGraph, ImageKind, Node},
+    image::{BlobId, DocId, Image, ImageGraph, ImageKind},
     json,
     ladder::{self, Rung},
     limits::Limits,
     measure::LayerFacts,
     media::Packing,
+    rfc3339,
     rules::{Context, DocumentKind, FieldCanon, Level, RULES, Rule},
     stack::{self, ListedMember},
 };
@@ -361,31 +362,20 @@ impl LayerPairing {
 fn latest(opened: &Opened<'_>) -> i64 {
     let of_side = |side: &Side<'_>| {
         let graph = side.graph;
-        let documents = (0..graph.documents.len()).map(DocId::at).filter_map(|id| {
-            let kind = match graph.document(id).node {
-                Node::Index(_) if Some(id) == graph.root => DocumentKind::Root,
-                Node::Index(_) => DocumentKind::Index,
-                Node::Manifest(_) => DocumentKind::Manifest,
-                Node::Config(_) => DocumentKind::Config,
-                Node::Other => return None,
-            };
-            Some((kind, graph.document(id).root.as_ref()?))
-        });
+        let documents = (0..graph.documents.len())
+            .map(DocId::at)
+            .filter_map(|id| Some((DocumentKind::of(graph, id)?, graph.document(id).root.as_ref()?)));
         let clamps = RULES.iter().filter(|rule| rule.level == Some(Level::Clamp)).filter_map(Rule::field);
         let clamps: Vec<&FieldCanon> = clamps.collect();
         let fields =
             documents.flat_map(|(kind, root)| clamps.iter().flat_map(move |rule| rule.find(kind, root)));
-        let times = fields.filter_map(|(_, field)| field.node.str().ok()?.parse::<jiff::Timestamp>().ok());
-        let in_documents =
-            times.map(|time| time.as_second().saturating_add(i64::from(time.subsec_nanosecond() > 0)));
+        let times = fields.filter_map(|(_, field)| rfc3339::parse(field.node.str().ok()?));
+        let in_documents = times.map(|time| time.as_secs() + i64::from(time.subsec_nanos() > 0));
         let newest = side.facts.blobs.values().filter_map(|blob| blob.layer.as_ref()?.newest);
         let in_layers = newest.map(|time| time.secs.saturating_add(i64::from(time.nanos > 0)));
         in_documents.chain(in_layers).max()
     };
-    of_side(opened.left)
-        .max(of_side(opened.right))
-        .unwrap_or_default()
-        .clamp(0, jiff::Timestamp::MAX.as_second())
+    of_side(opened.left).max(of_side(opened.right)).unwrap_or_default().clamp(0, rfc3339::LAST)
 }
 
 /// Layers that both have in another order.

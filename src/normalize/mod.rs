@@ -120,9 +120,10 @@ impl Options {
             }
             return Ok(Context { epoch: i64::MAX });
         };
-        if epoch < 0 || rfc3339::print(epoch).is_none() {
+        if !(0..=rfc3339::LAST).contains(&epoch) {
             return Err(Error::usage(format!(
-                "SOURCE_DATE_EPOCH {epoch} is not between 0 and the end of the year 9999 (253402300799)"
+                "SOURCE_DATE_EPOCH {epoch} is not between 0 and the end of the year 9999 ({})",
+                rfc3339::LAST
             )));
         }
         Ok(Context { epoch })

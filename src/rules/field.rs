@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::Context;
 use crate::{
+    image::{self, DocId, ImageGraph},
     json::{Field, Node, Value},
     rfc3339,
 };
@@ -19,6 +20,19 @@ pub enum DocumentKind {
     Manifest,
     /// An image configuration.
     Config,
+}
+
+impl DocumentKind {
+    /// What a document of a graph is; `None` for what no rule is about.
+    pub fn of(graph: &ImageGraph<'_>, id: DocId) -> Option<DocumentKind> {
+        match graph.document(id).node {
+            image::Node::Index(_) if Some(id) == graph.root => Some(DocumentKind::Root),
+            image::Node::Index(_) => Some(DocumentKind::Index),
+            image::Node::Manifest(_) => Some(DocumentKind::Manifest),
+            image::Node::Config(_) => Some(DocumentKind::Config),
+            image::Node::Other => None,
+        }
+    }
 }
 
 /// What becomes of a value.

@@ -417,6 +417,20 @@ fn where_no_time_differs_none_is_changed() {
     assert!(remedy.epoch >= Some(A) && !diff.changes().any(|change| is_time(change.cause)), "{remedy:?}");
 }
 
+/// Go reads an hour of one digit, and every second of the year 9999.
+#[test]
+fn times_that_few_read_are_not_changed_either() {
+    for (created, seconds) in
+        [("2033-05-18T3:33:20Z", 2_000_000_000), ("9999-12-31T23:59:59Z", 253_402_300_799)]
+    {
+        let at = |builder: ImageBuilder| {
+            builder.json(Doc::Config(0), move |config| config["created"] = json!(created)).tar()
+        };
+        let diff = diff(&at(of(&[file(A)])), &at(of(&[file(A).owner_names("root", "")])));
+        assert_eq!(diff.remedy.unwrap().epoch, Some(seconds), "{created}");
+    }
+}
+
 #[test]
 fn merged_file_systems_do_not_see_which_name_of_a_file_came_first() {
     let merged = Options { merged: true, ..Options::default() };

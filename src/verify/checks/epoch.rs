@@ -57,17 +57,13 @@ pub(super) fn annotations_newer(case: &Case<'_>) -> Vec<Hit> {
     let Some(epoch) = case.options.source_date_epoch else { return Vec::new() };
     let Some(times) = Rule::by_id("manifest.created").and_then(Rule::field) else { return Vec::new() };
     let mut hits = Vec::new();
-    for (position, document) in case.graph.documents.iter().enumerate() {
-        let kind = match &document.node {
-            Node::Index(_) if case.graph.root == Some(DocId::at(position)) => DocumentKind::Root,
-            Node::Index(_) => DocumentKind::Index,
-            Node::Manifest(_) => DocumentKind::Manifest,
-            _ => continue,
-        };
-        let fields = document.root.as_ref().map(|root| times.find(kind, root)).unwrap_or_default();
-        for (_, Field { node, .. }) in fields {
+    for id in (0..case.graph.documents.len()).map(DocId::at) {
+        let kind = DocumentKind::of(case.graph, id);
+        let fields =
+            kind.zip(case.graph.document(id).root.as_ref()).map(|(kind, root)| times.find(kind, root));
+        for (_, Field { node, .. }) in fields.unwrap_or_default() {
             let Some(time) = node.str().ok().filter(|time| is_newer(time, epoch)) else { continue };
-            let at = case.graph.blob(document.blob).at.clone().at(node.span.start as u64);
+            let at = case.graph.place(id).clone().at(node.span.start as u64);
             hits.push(Hit::new(at, escape(time.as_bytes())));
         }
     }
