@@ -113,9 +113,9 @@ pub fn sniff(head: &[u8]) -> Compression {
     CODECS.iter().find(|codec| (codec.sniff)(head)).map_or(Compression::Plain, |codec| codec.compression)
 }
 
-/// A decoder over the whole of `input`.
+/// A decoder over the whole of `input`, up to [`Limits::max_unpacked`] decoded bytes.
 pub fn decoder<'a>(compression: Compression, input: &'a [u8], limits: &Limits) -> Decoder<'a> {
-    Decoder::new((compression.codec().decoder)(input, limits))
+    Decoder::new((compression.codec().decoder)(input, limits), limits.max_unpacked)
 }
 
 #[cfg(test)]

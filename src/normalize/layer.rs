@@ -242,10 +242,6 @@ fn decode(packed: &Packed<'_>, limits: &Limits, mut take: impl FnMut(&[u8]) -> R
         if filled == 0 {
             return Ok(true);
         }
-        if decoder.produced() > limits.max_unpacked {
-            let message = format!("it unpacks to more than the limit of {} bytes", limits.max_unpacked);
-            return Err(Obstacle::Layer(message));
-        }
         if !take(window.get(..filled).unwrap_or_default())? {
             return Ok(false);
         }

@@ -55,6 +55,11 @@ pub enum DecodeErrorKind {
     Dictionary,
     /// The compressed data makes no sense.
     Corrupt,
+    /// It unpacks to more than is allowed.
+    Unpacked {
+        /// Bytes that are allowed.
+        limit: u64,
+    },
 }
 
 impl DecodeErrorKind {
@@ -72,6 +77,7 @@ impl DecodeErrorKind {
             DecodeErrorKind::Window { .. } => "window",
             DecodeErrorKind::Dictionary => "dictionary",
             DecodeErrorKind::Corrupt => "corrupt",
+            DecodeErrorKind::Unpacked { .. } => "unpacked",
         }
     }
 }
@@ -139,19 +145,22 @@ pub(super) trait Step: Send {
 /// A decoder over one borrowed blob. Made by [`decoder`](super::decoder).
 pub struct Decoder<'a> {
     step: Box<dyn Step + 'a>,
+    /// Most bytes that it may unpack to.
+    limit: u64,
     produced: u64,
     outcome: Option<Result<(), DecodeError>>,
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(step: Box<dyn Step + 'a>) -> Decoder<'a> {
-        Decoder { step, produced: 0, outcome: None }
+    pub(super) fn new(step: Box<dyn Step + 'a>, limit: u64) -> Decoder<'a> {
+        Decoder { step, limit, produced: 0, outcome: None }
     }
 
     /// Decodes into `out` until it is full, the blob ends or something is wrong. Returns how many bytes were
     /// written; 0 for a non-empty `out` means that the blob is complete and correct to its last byte.
     ///
-    /// Bytes in front of damage are given out first; the error comes with the next call, and with every later one.
+    /// Bytes in front of damage, and the first beyond the limit, are given out first; the error comes with the next
+    /// call, and with every later one.
     pub fn fill(&mut self, out: &mut [u8]) -> Result<usize, DecodeError> {
         let mut filled = 0;
         while let (None, Some(rest @ [_, ..])) = (&self.outcome, out.get_mut(filled..)) {
@@ -162,6 +171,11 @@ impl<'a> Decoder<'a> {
             }
         }
         self.produced = self.produced.saturating_add(bytes(filled));
+        if self.produced > self.limit {
+            let message = format!("it unpacks to more than the limit of {} bytes", self.limit);
+            let kind = DecodeErrorKind::Unpacked { limit: self.limit };
+            self.outcome = Some(Err(DecodeError::new(kind, self.step.consumed(), message)));
+        }
         match &self.outcome {
             Some(Err(error)) if filled == 0 => Err(error.clone()),
             _ => Ok(filled),
