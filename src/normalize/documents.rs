@@ -136,9 +136,7 @@ impl<'d> Documents<'d> {
         if let Content::Layer(layer) = content {
             self.rewritten.insert(layer);
         }
-        if self.graph.blob(blob).entry.is_some() {
-            self.files.insert(path.into_bytes(), content.clone());
-        }
+        self.files.insert(path.into_bytes(), content.clone());
         let done = self.graph.document_of(blob).and_then(|id| self.done.get_mut(&id)?.as_mut());
         if let Some(done) = done {
             self.ledger.add(mem::take(&mut done.ledger));

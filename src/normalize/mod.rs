@@ -233,12 +233,14 @@ impl Run<'_> {
         documents.ledger.change("archive.unreferenced", layout::ARCHIVE, unused as u64);
         let canonical =
             source.raw_file().is_some_and(|file| archive::is_canonical(source.bytes(file), graph.index));
-        // Files that keep their content but not their name: docker-archives name layers in many ways.
-        let kept = files.iter().filter_map(|(path, content)| match content {
-            Content::Same(blob) => Some((path, graph.blob(*blob).entry?)),
-            _ => None,
+        // Files that keep their content but not their name: docker-archives name layers in many ways, and what a
+        // descriptor embeds need not be a file.
+        let renamed = files.iter().any(|(path, content)| match content {
+            Content::Same(blob) => {
+                graph.blob(*blob).entry.is_none_or(|entry| graph.index.entry(entry).path() != *path)
+            }
+            _ => false,
         });
-        let renamed = kept.into_iter().any(|(path, entry)| graph.index.entry(entry).path() != *path);
         documents.ledger.change("archive.form", layout::ARCHIVE, u64::from(!canonical || renamed));
     }
 

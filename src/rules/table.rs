@@ -11,7 +11,8 @@ pub const RULES: &[Rule] = &[
         id: "archive.form",
         scope: Scope::Archive,
         level: Some(Level::Archive),
-        title: "the outer tar has containerd's form: sorted names, times and owners 0, blobs 0444, no compression",
+        title: "the outer tar has containerd's form: sorted names, times and owners 0, blobs 0444, no compression; what \
+                a descriptor embeds is a file too",
         why: "skopeo and podman write the time of saving, docker the order of its store",
         loses: "",
         elsewhere: Elsewhere {
