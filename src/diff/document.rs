@@ -291,16 +291,16 @@ impl Search<'_> {
 fn derived(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>) -> bool {
     let tokens: Vec<&str> = pointer.split('/').skip(1).collect();
     match (role, tokens.as_slice()) {
+        // Whether content is embedded too, say, follows from nothing.
         (
             Role::Root | Role::Index,
             ["manifests", _, "digest" | "size" | "data"] | ["manifests", _, "annotations", REFERENCE],
         )
         | (
             Role::Manifest,
-            ["config" | "subject", "digest" | "size" | "data"]
-            | ["layers", _, "digest" | "size" | "data"]
-            | ["layers", _],
-        )
+            ["config" | "subject", "digest" | "size" | "data"] | ["layers", _, "digest" | "size" | "data"],
+        ) => left.is_some() && right.is_some(),
+        (Role::Manifest, ["layers", _])
         | (Role::Config, ["rootfs", "diff_ids", _])
         | (Role::DockerManifest, [_, "Config"] | [_, "Layers", ..] | [_, "LayerSources", ..]) => true,
         (Role::Manifest, ["layers", _, "mediaType"]) => repacked(left, right),
