@@ -103,8 +103,8 @@ pub struct Diff {
 /// One input.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The name it was given by, with the image that was asked for.
-    pub name: String,
+    /// The name it was given by, with the image that was asked for; not escaped.
+    pub name: Vec<u8>,
     /// `oci`, `docker` or `oci+docker`.
     pub layout: &'static str,
     /// What is wrong with it: a diff of an input that does not verify says little.

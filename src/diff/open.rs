@@ -109,9 +109,9 @@ impl Job<'_> {
             Walker::walk(self.limits, archive.get(..walked).unwrap_or(archive), &mut collector);
             Outer { members: collector.0, outcome }
         });
-        let mut name = String::from_utf8_lossy(source.name()).into_owned();
+        let mut name = source.name().to_owned();
         if let Some(image) = &chosen.input.image {
-            name = format!("{name}#{image}");
+            name.extend_from_slice(format!("#{image}").as_bytes());
         }
         let errors = verify_documents(chosen, facts);
         Side {
@@ -181,18 +181,14 @@ impl Job<'_> {
         let mut hasher = Hasher::new(claim.0.algorithm());
         let mut decoder = codec::decoder(codec::sniff(packed), packed, self.limits);
         let mut window = vec![0; WINDOW];
-        let mut unpacked = 0_u64;
-        loop {
+        while !self.observer.cancelled() {
             match decoder.fill(&mut window) {
                 Ok(0) => return DiffId(hasher.finish()) == claim,
                 Ok(n) => hasher.update(window.get(..n).unwrap_or_default()),
                 Err(_) => return false,
             }
-            unpacked = unpacked.saturating_add(WINDOW as u64);
-            if unpacked > self.limits.max_unpacked || self.observer.cancelled() {
-                return false;
-            }
         }
+        false
     }
 
     /// The layers of one side that must be listed.

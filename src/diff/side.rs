@@ -21,7 +21,7 @@ pub(super) struct Outer {
 
 /// One side, opened and measured.
 pub(super) struct Side<'s> {
-    pub(super) name: String,
+    pub(super) name: Vec<u8>,
     pub(super) source: &'s Source,
     pub(super) graph: &'s ImageGraph<'s>,
     pub(super) images: &'s [&'s Image],

@@ -238,7 +238,7 @@ impl DiffReport {
     /// The report of a diff.
     pub fn new(diff: &Diff) -> DiffReport {
         let subject = |subject: &diff::Subject| SubjectRecord {
-            name: shown(&subject.name),
+            name: escape(&subject.name).into_owned(),
             layout: subject.layout,
             errors: subject.errors.clone(),
         };
