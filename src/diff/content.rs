@@ -11,7 +11,7 @@ use crate::{
     codec,
     image::{BlobId, ImageGraph},
     limits::Limits,
-    tar::{Anomaly, Member, Sink, Walker},
+    tar::{Anomaly, Member, Sink, Unfolded, Walker},
 };
 
 /// How much of a file is looked at.
@@ -77,20 +77,16 @@ pub(super) fn read(graph: &ImageGraph<'_>, blob: BlobId, wanted: &[u64], limits:
     let packed = graph.content(blob);
     let mut collector = Collector {
         wanted: wanted.iter().map(|at| (*at, Vec::new())).collect(),
-        at: None,
+        file: None,
         left: wanted.len(),
     };
     let mut walker = Walker::new(limits);
     let mut decoder = codec::decoder(codec::sniff(packed), packed, limits);
     let mut window = vec![0; WINDOW];
-    let mut unpacked = 0_u64;
-    while collector.left > 0 && unpacked <= limits.max_unpacked {
+    while collector.left > 0 {
         match decoder.fill(&mut window) {
             Ok(0) | Err(_) => break,
-            Ok(n) => {
-                unpacked = unpacked.saturating_add(n as u64);
-                walker.feed(window.get(..n).unwrap_or_default(), &mut collector);
-            }
+            Ok(n) => walker.feed(window.get(..n).unwrap_or_default(), &mut collector),
         }
     }
     collector.wanted.into_iter().collect()
@@ -98,24 +94,37 @@ pub(super) fn read(graph: &ImageGraph<'_>, blob: BlobId, wanted: &[u64], limits:
 
 struct Collector {
     wanted: BTreeMap<u64, Vec<u8>>,
-    at: Option<u64>,
+    /// The file at hand: where it stands, and its content with the holes.
+    file: Option<(u64, Unfolded)>,
     left: usize,
 }
 
-impl Sink for Collector {
-    fn member(&mut self, member: Member) {
-        self.at = self.wanted.contains_key(&member.header_offset).then_some(member.header_offset);
-    }
-
-    fn data(&mut self, data: &[u8]) {
-        if let Some(file) = self.at.and_then(|at| self.wanted.get_mut(&at)) {
+impl Collector {
+    /// Adds to the beginning of the file at `at`.
+    fn take(wanted: &mut BTreeMap<u64, Vec<u8>>, at: u64, data: &[u8]) {
+        if let Some(file) = wanted.get_mut(&at) {
             let room = PREFIX.saturating_sub(file.len()).min(data.len());
             file.extend_from_slice(data.get(..room).unwrap_or_default());
         }
     }
+}
+
+impl Sink for Collector {
+    fn member(&mut self, member: Member) {
+        let at = member.header_offset;
+        let content = || Unfolded::up_to(&member, PREFIX as u64);
+        self.file = self.wanted.contains_key(&at).then(|| (at, content()));
+    }
+
+    fn data(&mut self, data: &[u8]) {
+        if let Some((at, content)) = &mut self.file {
+            content.data(data, |bytes| Collector::take(&mut self.wanted, *at, bytes));
+        }
+    }
 
     fn end_member(&mut self) {
-        if self.at.take().is_some() {
+        if let Some((at, mut content)) = self.file.take() {
+            content.end(|bytes| Collector::take(&mut self.wanted, at, bytes));
             self.left = self.left.saturating_sub(1);
         }
     }
@@ -126,10 +135,8 @@ impl Sink for Collector {
 /// Compares the beginnings of two files; of text, at most `most` lines are kept.
 pub(super) fn compare(left: &[u8], right: &[u8], most: usize) -> Content {
     let common = left.iter().zip(right).take_while(|(l, r)| l == r).count();
-    let whole = left.len() < PREFIX && right.len() < PREFIX;
-    let first_difference = (common < left.len().max(right.len())
-        && (whole || common < left.len().min(right.len())))
-    .then_some(common as u64);
+    // Where one ends before the other it ends as a file: what is not looked at begins at the same place on both sides.
+    let first_difference = (common < left.len().max(right.len())).then_some(common as u64);
     let mut content = Content { first_difference, ..Content::default() };
     if most > 0 && is_text(left) && is_text(right) {
         (content.lines, content.more) = unified(left, right, most);
@@ -222,5 +229,9 @@ mod tests {
     fn what_is_alike_as_far_as_it_was_read_has_no_offset() {
         assert_eq!(compare(&vec![0; PREFIX], &vec![0; PREFIX], 20).first_difference, None);
         assert_eq!(compare(b"\0a", b"\0ab", 20).first_difference, Some(2));
+        assert_eq!(
+            compare(b"\0a", &[b"\0a".as_slice(), &[0; PREFIX - 2]].concat(), 20).first_difference,
+            Some(2)
+        );
     }
 }

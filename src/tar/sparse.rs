@@ -39,8 +39,14 @@ pub struct Unfolded {
 impl Unfolded {
     /// For the content of `member`.
     pub fn of(member: &Member) -> Unfolded {
-        let segments = member.sparse.as_ref().map(|segments| segments.iter().rev().copied().collect());
-        Unfolded { segments, at: 0, size: member.size }
+        Unfolded::up_to(member, u64::MAX)
+    }
+
+    /// For the first `end` bytes of the content of `member`: of a sparse file, no hole behind them is handed on.
+    pub fn up_to(member: &Member, end: u64) -> Unfolded {
+        let before = |segment: &&(u64, u64)| segment.0 < end;
+        let segments = member.sparse.as_ref().map(|map| map.iter().filter(before).rev().copied().collect());
+        Unfolded { segments, at: 0, size: member.size.min(end) }
     }
 
     /// Hands on the next stored `data`, and the holes before it.
