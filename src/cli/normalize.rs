@@ -31,6 +31,7 @@ use clap::{ArgAction, ValueEnum};
   repro-build normalize image.tar -o out.tar --sde 0
   repro-build normalize image.tar --check --sde 1700000000
   repro-build normalize saved.tar -o out.tar --sde 0 --level canonical --layout oci --drop-names")]
+#[command(mut_arg("image", |arg| arg.hide(true)), mut_arg("platform", |arg| arg.hide(true)))]
 pub(super) struct Args {
     /// Image tarball, layout directory, or - for standard input
     #[arg(value_name = "IN", required_unless_present = "list_rules")]

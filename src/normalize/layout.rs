@@ -204,7 +204,8 @@ fn made(documents: &mut Documents<'_>) -> Result<Node> {
                 let platform =
                     |image: &Image| image.platform.as_ref().map(ToString::to_string).unwrap_or_default();
                 let message = format!(
-                    "{} names an image for {} and one for {}, of which a manifest.json can hold only one",
+                    "{} names an image for {} and one for {}, of which a manifest.json can hold only one \
+                     (`skopeo copy --override-os OS --override-arch ARCH oci-archive:IN oci-archive:ONE` takes one out)",
                     crate::escape::escape(name.as_bytes()),
                     platform(other),
                     platform(image)
@@ -222,7 +223,7 @@ fn made(documents: &mut Documents<'_>) -> Result<Node> {
 /// An `index.json`, and the manifests that it names, for a docker-archive.
 fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
     let graph = documents.graph;
-    let mut descriptors = Vec::new();
+    let (mut descriptors, mut all_names) = (Vec::new(), Vec::new());
     for image in &graph.images {
         let Some(config) = image.config else { continue };
         let blob = graph.document(config).blob;
@@ -243,6 +244,14 @@ fn make_index(documents: &mut Documents<'_>) -> Result<Content> {
         ));
         let names = names::kept(documents, &image.names);
         descriptors.extend(made::named(&descriptor, &names, graph.document(config).root.as_ref()));
+        all_names.extend(names);
+    }
+    for (tag, images) in names::shared_tags(&all_names) {
+        documents.ledger.note(format!(
+            "{images} names have the tag {}: docker and containerd tell them apart, tools that look for the tag alone \
+             (skopeo, umoci) do not",
+            crate::escape::escape(tag.as_bytes())
+        ));
     }
     Ok(Content::Document(made::index(descriptors).into()))
 }

@@ -2,6 +2,8 @@
 //!
 //! Must not know which files an archive has.
 
+use std::collections::BTreeMap;
+
 use super::{
     documents::{Content, Documents},
     form,
@@ -32,10 +34,21 @@ pub(super) fn is_tagged(name: &str) -> bool {
     !name.contains('@') && name.rsplit('/').next().is_some_and(|last| last.contains(':'))
 }
 
+/// Tags that several names have, and how many.
+pub(super) fn shared_tags(names: &[String]) -> BTreeMap<&str, usize> {
+    let mut tags = BTreeMap::new();
+    names.iter().filter_map(|name| tag_of(name)).for_each(|tag| *tags.entry(tag).or_default() += 1);
+    tags.retain(|_, names| *names > 1);
+    tags
+}
+
+fn tag_of(name: &str) -> Option<&str> {
+    name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'))
+}
+
 /// What containerd and docker write of a name: in full, and its tag.
 pub(super) fn annotations(name: &str) -> Value {
-    let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
-    let tag = tag.map(|tag| (TAG, form::string(tag)));
+    let tag = tag_of(name).map(|tag| (TAG, form::string(tag)));
     form::object([(FULL, form::string(in_full(name)))].into_iter().chain(tag))
 }
 
