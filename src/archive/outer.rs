@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use super::map::Mapping;
 use crate::{
-    codec::{self, Compression},
+    codec::{self, Compression, DecodeErrorKind},
     error::{Error, ErrorKind, Result},
     limits::Limits,
     location::Location,
@@ -124,17 +124,19 @@ pub(super) fn decode(
         match decoder.fill(&mut buffer) {
             Ok(0) => return Ok((spool.finish().map_err(io)?, None)),
             Ok(n) => spool.push(buffer.get(..n).unwrap_or_default()).map_err(io)?,
-            Err(error) => return Ok((spool.finish().map_err(io)?, Some(error))),
+            Err(error) => {
+                if let DecodeErrorKind::Unpacked { limit } = error.kind {
+                    let message = format!(
+                        "the archive unpacks to {} bytes and more, over the limit of {limit} (--max-unpacked)",
+                        decoder.produced()
+                    );
+                    return Err(Error::new(ErrorKind::Limit, message).at(at.clone()));
+                }
+                return Ok((spool.finish().map_err(io)?, Some(error)));
+            }
         }
         let consumed = usize::try_from(decoder.consumed()).unwrap_or(packed.len());
         release(released, consumed.saturating_sub(released));
         released = consumed;
-        if spool.written > limits.max_unpacked {
-            let message = format!(
-                "the archive unpacks to {} bytes and more, over the limit of {} (--max-unpacked)",
-                spool.written, limits.max_unpacked
-            );
-            return Err(Error::new(ErrorKind::Limit, message).at(at.clone()));
-        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     pipeline::{self, Reader},
 };
 use crate::{
-    codec::{self, Compression, Decoder},
+    codec::{self, Compression, DecodeErrorKind, Decoder},
     digest::{Algorithm, DiffId, Digest, Hasher},
     limits::Limits,
 };
@@ -62,7 +62,6 @@ pub(super) fn measure(blob: &[u8], wanted: &Wanted<'_>, workers: &Workers, watch
         at: 0,
         ahead: 0,
         decoder: decoded.then(|| codec::decoder(compression, blob, wanted.limits)),
-        limit: wanted.limits.max_unpacked,
         fault: (wanted.layer.is_some() && !looked_into).then_some(LayerFault::NotInspected),
         watch,
     };
@@ -141,7 +140,6 @@ struct Cutter<'a, 'w> {
     /// Up to where the bytes were announced.
     ahead: usize,
     decoder: Option<Decoder<'a>>,
-    limit: u64,
     fault: Option<LayerFault>,
     watch: &'w dyn Watch,
 }
@@ -177,12 +175,12 @@ impl<'a> Cutter<'a, '_> {
         }
         room.resize(WINDOW, 0);
         let filled = decoder.fill(room).unwrap_or_else(|error| {
-            self.fault = Some(LayerFault::Decode(error));
+            self.fault = Some(match error.kind {
+                DecodeErrorKind::Unpacked { limit } => LayerFault::Unpacked { limit },
+                _ => LayerFault::Decode(error),
+            });
             0
         });
-        if decoder.produced() > self.limit {
-            self.fault = Some(LayerFault::Unpacked { limit: self.limit });
-        }
         Some(filled)
     }
 }

@@ -244,6 +244,24 @@ fn damage_in_deflate_data_is_told_as_it_was_met() {
 }
 
 /// A zstd frame of one raw block, after RFC 8878, with whatever header is wanted.
+#[test]
+fn what_unpacks_to_more_than_is_allowed_is_refused() {
+    let content = text(1000);
+    let length = content.len() as u64;
+    for compression in Compression::all() {
+        let blob = compress(compression, &content);
+        for (max_unpacked, is_allowed) in [(length, true), (length - 1, false)] {
+            let limits = Limits { max_unpacked, ..Limits::default() };
+            let mut decoder = decoder(compression, &blob, &limits);
+            let mut window = vec![0; content.len() + 1];
+            assert_eq!(decoder.fill(&mut window), Ok(content.len()), "{compression}");
+            let end = decoder.fill(&mut window).map_err(|error| error.kind);
+            let expected = if is_allowed { Ok(0) } else { Err(Kind::Unpacked { limit: max_unpacked }) };
+            assert_eq!(end, expected, "{compression}");
+        }
+    }
+}
+
 fn zstd_frame(descriptor: u8, fields: &[u8], content: &[u8]) -> Vec<u8> {
     let block = (content.len() as u32) << 3 | 1;
     [&[0x28, 0xb5, 0x2f, 0xfd, descriptor], fields, &block.to_le_bytes()[..3], content].concat()
