@@ -3,6 +3,7 @@
 
 use std::slice::from_ref;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use repro_build::archive::{OpenOptions, Source};
 use repro_build::diff::{Cause, Diff, Input, Options, Remedy, Verdict, run};
 use repro_build::image::Platform;
@@ -429,6 +430,48 @@ fn times_that_few_read_are_not_changed_either() {
         let diff = diff(&at(of(&[file(A)])), &at(of(&[file(A).owner_names("root", "")])));
         assert_eq!(diff.remedy.unwrap().epoch, Some(seconds), "{created}");
     }
+}
+
+/// An image whose manifest embeds its configuration, of which `created` is a part.
+fn embedding(time: i64, created: &'static str) -> ImageBuilder {
+    let builder =
+        move || of(&[file(time)]).json(Doc::Config(0), move |config| config["created"] = json!(created));
+    let built = builder().build();
+    let config = built.members().iter().find(|member| member.name == built.name(Doc::Config(0)).as_bytes());
+    let data = STANDARD.encode(&config.unwrap().data);
+    builder().json(Doc::Manifest(0), move |manifest| manifest["config"]["data"] = json!(data))
+}
+
+#[test]
+fn what_is_embedded_becomes_a_file_too() {
+    const THEN: &str = "2024-01-01T00:00:00Z";
+    for (created, level) in [(THEN, Level::Archive), ("2024-01-02T00:00:00Z", Level::Clamp)] {
+        let (left, right) = (embedding(A, THEN).tar(), embedding(A, created).missing(Doc::Config(0)).tar());
+        let remedy = diff(&left, &right).remedy.unwrap();
+        assert_eq!(remedy.level, level);
+        let made = apply(&left, &remedy);
+        assert!(made.is_some() && made == apply(&right, &remedy), "{remedy:?}");
+    }
+    // A manifest.json names the configuration by its file.
+    let right = embedding(A, THEN).missing(Doc::Config(0)).tar();
+    let mut options = normalize::Options::new(Level::Archive, None);
+    options.layout = Some(normalize::Layout::Docker);
+    let mut output = Vec::new();
+    let outcome =
+        normalize(&open(&right), &options, &Workers::new(1).unwrap(), &Silent, &mut output).unwrap();
+    assert!(outcome.changes.iter().any(|change| change.rule == "archive.form"));
+    let diff = diff(&embedding(A, THEN).layout(Layout::Both).tar(), &output);
+    assert!(!diff.changes().any(|change| change.cause.name() == "removed"), "{:?}", diff.verdict);
+}
+
+#[test]
+fn what_only_one_side_embeds_is_told_of_beside_another_difference() {
+    const THEN: &str = "2024-01-01T00:00:00Z";
+    let plain = of(&[file(B)]).json(Doc::Config(0), |config| config["created"] = json!(THEN));
+    let (left, right) = (embedding(A, THEN).tar(), plain.tar());
+    let diff = diff(&left, &right);
+    assert_eq!((causes(&diff), &diff.remedy), (vec!["layer.mtime", "removed"], &None));
+    assert!(apply(&left, &most()).is_some_and(|made| Some(made) != apply(&right, &most())));
 }
 
 #[test]
