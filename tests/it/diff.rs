@@ -1,7 +1,9 @@
 //! `diff`: one planted change at a time, pairs of real builds, and the laws it keeps.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use repro_build::archive::{OpenOptions, Source};
@@ -14,7 +16,9 @@ use repro_build::observe::Silent;
 use repro_build::rules::Level;
 use serde_json::json;
 
-use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, fixtures, tar};
+use crate::support::{
+    Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, fixtures, run as cli, tar, tool, write_sparse,
+};
 
 fn between(left: (&[u8], Option<&str>), right: (&[u8], Option<&str>), options: &Options) -> Diff {
     let open =
@@ -417,6 +421,61 @@ fn changed_text_is_shown_and_known_culprits_named() {
     let lines = &entry.content.as_ref().unwrap().lines;
     let signs: String = lines.iter().map(|line| line.sign.character()).collect();
     assert_eq!((signs.as_str(), entry.content.as_ref().unwrap().first_difference), ("@ -+", Some(15)));
+}
+
+/// Where the content of the first entry that differs begins to.
+fn first_difference(left: &[u8], right: &[u8]) -> Option<u64> {
+    let packed = |layer: &[u8]| of_layer(Layer::of_tar(layer.to_vec(), Packing::Gzip)).tar();
+    let diff = diff(&packed(left), &packed(right));
+    diff.images[0].layers[0].entries[0].content.as_ref().unwrap().first_difference
+}
+
+/// GNU tar leaves the holes out, in all its formats; the offset is one in the file.
+#[test]
+fn sparse_files_are_compared_with_their_holes() {
+    let Some(tar) = tool("tar") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut content = vec![0; 1 << 20];
+    content[1 << 16..(1 << 16) + 4096].fill(b'x');
+    for format in [&["gnu"][..], &["posix", "0.0"], &["posix", "0.1"], &["posix", "1.0"]] {
+        let layer = |content: &[u8]| {
+            write_sparse(&folder.path().join("file"), content);
+            let mut command = tar.command();
+            command.args(["--hole-detection=raw", "-cS", &format!("--format={}", format[0])]);
+            command.args(format.get(1).map(|version| format!("--sparse-version={version}")));
+            let output = command.arg("-C").arg(folder.path()).args(["file", "-f", "-"]).output().unwrap();
+            assert!(output.status.success() && output.stdout.len() < 1 << 18, "the holes are stored");
+            output.stdout
+        };
+        let mut other = content.clone();
+        other[(1 << 16) + 5] = b'y';
+        assert_eq!(first_difference(&layer(&content), &layer(&other)), Some((1 << 16) + 5), "{format:?}");
+    }
+}
+
+#[test]
+fn a_hole_without_end_costs_nothing() {
+    let sparse = |byte: u8| {
+        let stored = Member::file("file", vec![byte; 512]).pax("GNU.sparse.map", "4096,512");
+        let stored = stored.pax("GNU.sparse.numblocks", "1").pax("GNU.sparse.major", "0");
+        tar(&[stored.pax("GNU.sparse.minor", "1").pax("GNU.sparse.size", (1_u64 << 60).to_string())])
+    };
+    assert_eq!(first_difference(&sparse(b'x'), &sparse(b'y')), Some(4096));
+}
+
+#[test]
+fn inputs_whose_names_are_not_utf_8_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &'static [u8]| folder.path().join(OsStr::from_bytes(name));
+    let (left, right) = (at(b"caf\xe9.tar"), at(b"caf\xe8.tar"));
+    std::fs::write(&left, ImageBuilder::good().tar()).unwrap();
+    std::fs::write(&right, ImageBuilder::good().layout(Layout::Oci).tar()).unwrap();
+    for format in ["text", "json", "html"] {
+        let format = format!("--format={format}");
+        let ran = cli(["diff".as_ref(), "-v".as_ref(), format.as_ref(), left.as_os_str(), right.as_os_str()]);
+        let text = ran.stdout.replace(r"\\", r"\");
+        assert!(text.contains(r"caf\xe9.tar") && text.contains(r"caf\xe8.tar"), "{text}");
+    }
 }
 
 #[test]
