@@ -33,7 +33,7 @@ pub enum Layout {
 impl Layout {
     pub const ALL: [Layout; 4] = [Layout::Oci, Layout::Docker, Layout::Both, Layout::Legacy];
 
-    fn has_index(self) -> bool {
+    pub fn has_index(self) -> bool {
         matches!(self, Layout::Oci | Layout::Both)
     }
 }
