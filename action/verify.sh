@@ -36,7 +36,8 @@ if [[ -n $EXPECTED_DIGEST ]]; then
     expected=$EXPECTED_DIGEST
 elif [[ -n $TARGET_IMAGE ]]; then
     check_image target_image "$TARGET_IMAGE"
-    expected=$("$TOOL" digest --platform="$PLATFORM" -- "$TARGET_IMAGE") ||
+    # With docker://, no file of that name in the workspace is taken for it.
+    expected=$("$TOOL" digest --platform="$PLATFORM" -- "docker://${TARGET_IMAGE#docker://}") ||
         fail "the digest of $TARGET_IMAGE cannot be had"
 else
     fail 'nothing to compare with; set expected_digest or target_image'

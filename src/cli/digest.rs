@@ -31,7 +31,8 @@ use crate::{
 #[command(after_help = "Examples:
   repro-build digest image.tar
   repro-build digest --rung config image.tar
-  repro-build digest --platform linux/arm64 registry.example.com/app:1")]
+  repro-build digest --platform linux/arm64 registry.example.com/app:1
+  repro-build digest docker://debian:12")]
 pub(super) struct Args {
     /// Image tarball, layout directory, - for standard input, or an image in a registry
     #[arg(value_name = "FILE|REGISTRY/NAME:TAG")]
@@ -48,12 +49,13 @@ fn rung_parser() -> impl TypedValueParser<Value = Rung> {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
-    if let Some(reference) = args.file.to_str().and_then(remote::reference) {
-        let digest = remote::published(&reference, args.rung, args.reading.platform())?;
+    let text = args.file.to_str().unwrap_or_default();
+    if let Some(reference) = remote::reference(text) {
+        let digest = remote::published(reference, args.rung, args.reading.platform())?;
         output::stdout(|out| writeln!(out, "{digest}"))?;
         return Ok(Outcome::Good);
     }
-    let source = args.reading.open(&args.file)?;
+    let source = args.reading.open(&args.file).map_err(|error| remote::not_opened(error, text))?;
     let mut verify = Options::default();
     let wants = |rung| args.rung == Some(rung);
     let layers = wants(Rung::DiffId) || wants(Rung::ChainId);

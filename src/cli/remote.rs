@@ -1,5 +1,7 @@
 //! Digests that the user names by an image in a registry.
 
+#[cfg(feature = "registry")]
+use crate::registry::{has_host, is_name};
 use crate::{
     digest::Digest,
     error::{Error, Result},
@@ -18,9 +20,10 @@ pub(super) enum Expected {
 
 /// Reads `sha256:HEX`, `HEX` or a reference to an image in a registry.
 pub(super) fn parse_expected(text: &str) -> std::result::Result<Expected, String> {
-    match Digest::parse_lenient(text) {
-        Ok(digest) => Ok(Expected::Digest(digest)),
-        Err(error) => reference(text).map(Expected::Published).ok_or_else(|| error.to_string()),
+    match (Digest::parse_lenient(text), named(text)) {
+        (Ok(digest), _) => Ok(Expected::Digest(digest)),
+        (Err(_), Some(name)) => Ok(Expected::Published(name.to_owned())),
+        (Err(error), None) => Err(format!("{error}; {WRITTEN}")),
     }
 }
 
@@ -34,15 +37,29 @@ impl Expected {
     }
 }
 
-/// The reference in `text`, unless a file of that name exists.
-pub(super) fn reference(text: &str) -> Option<String> {
-    if std::path::Path::new(text).exists() {
-        return None;
+/// What names an image in a registry and never a file.
+const SCHEME: &str = "docker://";
+
+const WRITTEN: &str = "an image in a registry is written HOST/NAME:TAG or docker://NAME:TAG";
+
+/// The image in a registry that `text` names: `docker://NAME`, or a name with its registry's host.
+fn named(text: &str) -> Option<&str> {
+    text.strip_prefix(SCHEME).or_else(|| has_host(text).then_some(text))
+}
+
+/// The image in a registry that `text` names where it could be a file, too: a file that is there goes before a host,
+/// but not before `docker://`, so that nobody can put one in the way of who says that.
+pub(super) fn reference(text: &str) -> Option<&str> {
+    named(text).filter(|_| text.starts_with(SCHEME) || !std::path::Path::new(text).exists())
+}
+
+/// `error` of opening `text` as a file; where there is none and an image may have been meant, how that is written.
+pub(super) fn not_opened(error: Error, text: &str) -> Error {
+    let absent = error.source.as_ref().is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound);
+    if !absent || !is_name(text) {
+        return error;
     }
-    #[cfg(feature = "registry")]
-    return crate::registry::reference(text).map(str::to_owned);
-    #[cfg(not(feature = "registry"))]
-    None
+    Error { message: format!("no such file; {WRITTEN}"), source: None, ..error }
 }
 
 /// The digest of one rung of a published image. Without a rung: of what the tag points to, or with a platform, of that
@@ -68,4 +85,14 @@ pub(super) fn published(reference: &str, rung: Option<Rung>, platform: Option<&P
 #[cfg(not(feature = "registry"))]
 pub(super) fn published(_: &str, _: Option<Rung>, _: Option<&Platform>) -> Result<Digest> {
     Err(Error::usage("built without the registry feature"))
+}
+
+#[cfg(not(feature = "registry"))]
+fn has_host(_: &str) -> bool {
+    false
+}
+
+#[cfg(not(feature = "registry"))]
+fn is_name(_: &str) -> bool {
+    false
 }

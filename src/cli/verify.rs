@@ -41,7 +41,7 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     inputs: Inputs,
-    /// A digest, or an image in a registry, that must be on some rung of the image's ladder; may be repeated
+    /// A digest, or an image in a registry (its host may be left out after docker://), that must be on some rung of the image's ladder; may be repeated
     #[arg(long, value_name = "DIGEST|REGISTRY/NAME:TAG", value_parser = remote::parse_expected)]
     expect: Vec<Expected>,
     /// Report the digest of each input file itself, which format sha256sum needs, when `merge` writes it too

@@ -36,16 +36,16 @@ pub struct Published {
     pub platforms: Vec<String>,
 }
 
-/// The reference in `text`, if it is one: `docker://…`, or a name whose first part is a registry's host
-/// (`localhost`, or with a `.` or `:`), with a repository behind it. What exists as a file is the caller's to say.
-pub fn reference(text: &str) -> Option<&str> {
-    if let Some(rest) = text.strip_prefix("docker://") {
-        return Some(rest);
-    }
-    let (host, rest) = text.split_once('/')?;
-    let is_host = host == "localhost" || host.contains(':') || host.contains('.') && !host.starts_with('.');
-    let is_name = !rest.is_empty() && !rest.ends_with(".tar") && Reference::try_from(text).is_ok();
-    (is_host && is_name).then_some(text)
+/// Whether `text` has the form of an image's name, such as `debian:12` or `ghcr.io/org/app:1`, and is no tarball's.
+pub fn is_name(text: &str) -> bool {
+    !text.ends_with(".tar") && Reference::try_from(text).is_ok()
+}
+
+/// Whether `text` is an image's name whose first part is its registry's host: `localhost`, or with a `.` or `:` in it.
+/// What exists as a file is the caller's to say.
+pub fn has_host(text: &str) -> bool {
+    let Some((host, _)) = text.split_once('/') else { return false };
+    (host == "localhost" || host.contains(['.', ':'])) && is_name(text)
 }
 
 /// Asks the registry what it has under `text`, for `platform` (`os/arch[/variant]`) where the tag has several.
@@ -219,10 +219,10 @@ mod tests {
     #[test]
     fn files_are_no_references() {
         for text in ["image.tar", "./a.b/c", "../x/y.tar", "out.d/y.tar", "dir/image.tar", "/a/b", "-"] {
-            assert_eq!(reference(text), None, "{text}");
+            assert!(!has_host(text), "{text}");
         }
-        for text in ["ghcr.io/a/b:1", "localhost/x", "127.0.0.1:5000/lab/tiny:1", "docker://alpine"] {
-            assert!(reference(text).is_some(), "{text}");
+        for text in ["ghcr.io/a/b:1", "localhost/x", "127.0.0.1:5000/lab/tiny:1"] {
+            assert!(has_host(text), "{text}");
         }
     }
 

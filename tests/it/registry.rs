@@ -97,11 +97,15 @@ impl Registry {
 }
 
 /// The program, with a Docker configuration of the test's own.
-fn run(home: &Path, args: &[&str]) -> Output {
+fn command(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
     command.args(args).env("DOCKER_CONFIG", home).env("HOME", home);
     command.env("PATH", format!("{}:/usr/bin:/bin", home.display()));
-    command.output().unwrap()
+    command
+}
+
+fn run(home: &Path, args: &[&str]) -> Output {
+    command(home, args).output().unwrap()
 }
 
 /// What it printed; it must succeed.
@@ -142,6 +146,41 @@ fn a_published_image_has_the_digests_that_skopeo_sees() {
 
     fails(&registry.run(&["digest", &registry.reference("lab/tiny:2")]), 2, "lab/tiny:2");
     fails(&registry.run(&["digest", &registry.reference("lab/nothing:1")]), 2, "lab/nothing:1");
+}
+
+/// Whoever may write where the program runs must not say what was published.
+#[test]
+fn a_file_of_that_name_does_not_stand_in_for_an_image() {
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let reference = registry.reference("lab/tiny:1");
+    let published = digest("sha256", registry.raw("lab/tiny:1").as_bytes());
+    let workspace = tempfile::tempdir().unwrap();
+    let asked = |args: &[&str]| command(workspace.path(), args).current_dir(&workspace).output().unwrap();
+    let by_scheme = format!("docker://{reference}");
+    for planted in [&reference, &by_scheme] {
+        let planted = workspace.path().join(planted);
+        fs::create_dir_all(planted.parent().unwrap()).unwrap();
+        fs::copy(fixtures("good/tiny-bk-docker-plain.tar"), planted).unwrap();
+    }
+    assert_ne!(line(&asked(&["digest", &reference])), published, "a file is what a plain name may be");
+    assert_eq!(line(&asked(&["digest", &by_scheme])), published);
+    let same = fixtures("good/tiny-bk-docker-rw0.tar");
+    for expected in [&reference, &by_scheme] {
+        line(&asked(&["verify", "--expect", expected, same.to_str().unwrap()]));
+    }
+}
+
+#[test]
+fn a_name_without_its_host_is_told_how_it_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["debian:12", "org/app:1", "debian"] {
+        fails(&run(home.path(), &["digest", name]), 2, "HOST/NAME:TAG or docker://NAME:TAG");
+        fails(&run(home.path(), &["verify", "--expect", name, "x.tar"]), 2, "docker://NAME:TAG");
+    }
+    for file in ["image.tar", "./debian:12", "Debian"] {
+        fails(&run(home.path(), &["digest", file]), 2, "cannot open: No such file");
+    }
 }
 
 #[test]

@@ -154,12 +154,14 @@ fn an_image_that_is_reproduced_is_verified() {
 
 #[test]
 fn the_expected_digest_may_come_from_a_registry() {
-    let runner = Runner::new();
-    runner.says("repro-build.digest", "echo sha256:ef");
-    let ran = verify(&runner, &[("EXPECTED_DIGEST", ""), ("TARGET_IMAGE", "ghcr.io/o/i:1")]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(call(&ran.calls, "digest"), ["--platform=linux/amd64", "--", "ghcr.io/o/i:1"]);
-    assert!(call(&ran.calls, "verify").contains(&"--expect=sha256:ef".to_owned()), "{ran:?}");
+    for image in ["ghcr.io/o/i:1", "docker://ghcr.io/o/i:1"] {
+        let runner = Runner::new();
+        runner.says("repro-build.digest", "echo sha256:ef");
+        let ran = verify(&runner, &[("EXPECTED_DIGEST", ""), ("TARGET_IMAGE", image)]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(call(&ran.calls, "digest"), ["--platform=linux/amd64", "--", "docker://ghcr.io/o/i:1"]);
+        assert!(call(&ran.calls, "verify").contains(&"--expect=sha256:ef".to_owned()), "{ran:?}");
+    }
 }
 
 #[test]
