@@ -50,8 +50,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     stop::soon();
     args.verifying.check()?;
     let expected = args.expected_image_digest.as_ref();
-    let platform = args.verifying.reading.platform();
-    let expected = expected.map(|expected| expected.resolve(None, platform)).transpose()?;
+    let (platform, limits) = (args.verifying.reading.platform(), args.verifying.reading.limits());
+    let expected = expected.map(|expected| expected.resolve(None, platform, &limits)).transpose()?;
     let mut outputs = Some(args.verifying.outputs([args.file.as_path()], global)?);
     let shown = read(args, global, |inspected, input| {
         print(args, outputs.take().unwrap_or_default(), expected, inspected, input)

@@ -147,6 +147,21 @@ impl Reading {
         self.platform.as_ref()
     }
 
+    /// The flag, if one is given, that matters for files only, not for an image in a registry.
+    pub(super) fn of_files(&self) -> Option<&'static str> {
+        let Reading { image, platform: _, no_mmap, max_json: _, max_extension, .. } = self;
+        let Reading { max_unpacked, max_members, max_depth, .. } = self;
+        let flags = [
+            ("--image", image.is_some()),
+            ("--no-mmap", *no_mmap),
+            ("--max-extension", max_extension.is_some()),
+            ("--max-unpacked", max_unpacked.is_some()),
+            ("--max-members", max_members.is_some()),
+            ("--max-depth", max_depth.is_some()),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
     /// Opens `path`; `-` is standard input.
     pub(super) fn open(&self, path: &Path) -> Result<Source> {
         let options = OpenOptions { no_mmap: self.no_mmap, limits: self.limits() };

@@ -20,6 +20,7 @@ use crate::{
     error::Result,
     image::Platform,
     ladder::Rung,
+    limits::Limits,
     rules::Level,
 };
 
@@ -187,7 +188,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     }
     let expected = after.expected_image_digest.as_ref();
     let (rung, platform) = asked(&request);
-    let expected = expected.map(|expected| expected.resolve(rung, platform.as_ref())).transpose()?;
+    let expected =
+        expected.map(|expected| expected.resolve(rung, platform.as_ref(), &Limits::default())).transpose()?;
     // Not before: nothing is there to tidy up, and a registry that does not answer would be waited for.
     stop::gently();
     let record = after.record.as_ref().map(|_| built::record(&request, global)).transpose()?;

@@ -17,6 +17,7 @@ use crate::{
     image::Image,
     inspect::{Also, Inspected, inspect},
     ladder::Rung,
+    location::Location,
     measure::Workers,
     verify::Options,
 };
@@ -51,7 +52,14 @@ fn rung_parser() -> impl TypedValueParser<Value = Rung> {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let text = args.file.to_str().unwrap_or_default();
     if let Some(reference) = remote::reference(text) {
-        let digest = remote::published(reference, args.rung, args.reading.platform())?;
+        let digest = {
+            let reading = &args.reading;
+            if let Some(flag) = reading.of_files() {
+                let message = format!("{flag} says nothing of an image in a registry");
+                return Err(Error::usage(message).at(Location::new(reference)));
+            }
+            remote::published(reference, args.rung, reading.platform(), &reading.limits())?
+        };
         output::stdout(|out| writeln!(out, "{digest}"))?;
         return Ok(Outcome::Good);
     }

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     image::Platform,
     ladder::Rung,
+    limits::Limits,
 };
 
 /// A digest as the user gave it.
@@ -28,11 +29,16 @@ pub(super) fn parse_expected(text: &str) -> std::result::Result<Expected, String
 }
 
 impl Expected {
-    /// The digest, fetched if it has to be; `rung` and `platform` as for [`published`].
-    pub(super) fn resolve(&self, rung: Option<Rung>, platform: Option<&Platform>) -> Result<Digest> {
+    /// The digest, fetched if it has to be; `rung`, `platform` and `limits` as for [`published`].
+    pub(super) fn resolve(
+        &self,
+        rung: Option<Rung>,
+        platform: Option<&Platform>,
+        limits: &Limits,
+    ) -> Result<Digest> {
         match self {
             Expected::Digest(digest) => Ok(*digest),
-            Expected::Published(reference) => published(reference, rung, platform),
+            Expected::Published(reference) => published(reference, rung, platform, limits),
         }
     }
 }
@@ -65,25 +71,34 @@ pub(super) fn not_opened(error: Error, text: &str) -> Error {
 /// The digest of one rung of a published image. Without a rung: of what the tag points to, or with a platform, of that
 /// platform's manifest.
 #[cfg(feature = "registry")]
-pub(super) fn published(reference: &str, rung: Option<Rung>, platform: Option<&Platform>) -> Result<Digest> {
-    let platform = platform.map(ToString::to_string);
-    let published = crate::registry::published(reference, platform.as_deref())?;
+pub(super) fn published(
+    reference: &str,
+    rung: Option<Rung>,
+    platform: Option<&Platform>,
+    limits: &Limits,
+) -> Result<Digest> {
+    let published = crate::registry::published(reference, platform, limits)?;
+    let at = |error: Error| error.at(crate::location::Location::new(reference));
     let several = || {
-        let message =
-            format!("several platforms; choose with --platform: {}", published.platforms.join(", "));
-        Error::usage(crate::escape::escape(message.as_bytes())).at(crate::location::Location::new(reference))
+        let platforms: Vec<String> = published.platforms.iter().map(Platform::to_string).collect();
+        let message = format!("several platforms; choose with --platform: {}", platforms.join(", "));
+        at(Error::usage(crate::escape::escape(message.as_bytes())))
     };
-    match (rung, &platform) {
+    match (rung, platform) {
         (None, None) => Ok(published.digest),
         (None | Some(Rung::Manifest), _) => published.manifest.ok_or_else(several),
         (Some(Rung::Config), _) => published.config.ok_or_else(several),
-        (Some(Rung::Index), _) => published.index.ok_or_else(|| Error::usage("the tag points to no index")),
-        (Some(rung), _) => Err(Error::usage(format!("a registry does not tell the {} digest", rung.name()))),
+        (Some(Rung::Index), _) => {
+            published.index.ok_or_else(|| at(Error::usage("the tag points to no index")))
+        }
+        (Some(rung), _) => {
+            Err(at(Error::usage(format!("a registry does not tell the {} digest", rung.name()))))
+        }
     }
 }
 
 #[cfg(not(feature = "registry"))]
-pub(super) fn published(_: &str, _: Option<Rung>, _: Option<&Platform>) -> Result<Digest> {
+pub(super) fn published(_: &str, _: Option<Rung>, _: Option<&Platform>, _: &Limits) -> Result<Digest> {
     Err(Error::usage("built without the registry feature"))
 }
 

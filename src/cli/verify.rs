@@ -59,8 +59,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let Verifying { reporting, reading, .. } = &args.verifying;
     args.verifying.check()?;
     let platform = reading.platform();
-    let expect =
-        args.expect.iter().map(|expected| expected.resolve(None, platform)).collect::<Result<Vec<_>>>()?;
+    let expect = args
+        .expect
+        .iter()
+        .map(|expected| expected.resolve(None, platform, &reading.limits()))
+        .collect::<Result<Vec<_>>>()?;
     let found = args.inputs.find(reading, global)?;
     let named = found.iter().map(|task| task.path.as_path()).chain(args.inputs.lists());
     let outputs = args.verifying.outputs(named, global)?;

@@ -1,7 +1,7 @@
 //! Content descriptors (image-spec descriptor.md) and platforms.
 
 use super::{BlobId, DocId};
-use crate::{digest::Digest, location::Location, media::Media};
+use crate::{digest::Digest, json::Node, location::Location, media::Media};
 
 /// BuildKit's annotation that ties an attestation to the manifest beside it, by its digest.
 pub(crate) const REFERENCE: &str = "vnd.docker.reference.digest";
@@ -83,6 +83,12 @@ impl Platform {
             return None;
         }
         Some(Platform { os: os.into(), architecture: architecture.into(), variant: variant.into() })
+    }
+
+    /// Reads the fields `os`, `architecture` and `variant`; what is not there is empty.
+    pub(crate) fn of(node: &Node) -> Platform {
+        let text = |key| node.get(key).and_then(|value| value.str().ok()).unwrap_or_default().to_owned();
+        Platform { os: text("os"), architecture: text("architecture"), variant: text("variant") }
     }
 
     /// Whether this is what a user means by `wanted`: without a variant, any variant will do.

@@ -335,7 +335,7 @@ fn config(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Config {
     let diff_ids = rootfs.as_ref().map(|rootfs| rootfs.list("diff_ids")).unwrap_or_default();
     Config {
         document: root.document,
-        platform: Platform::of(root),
+        platform: Platform::of(root.node),
         created: root.text("created"),
         rootfs_type: rootfs.and_then(|rootfs| rootfs.text("type")),
         diff_ids: diff_ids.iter().map(|value| diff_id(resolver, value)).collect(),

@@ -212,7 +212,7 @@ impl<'a> Resolver<'a> {
         let media = Media::of(&media_type);
         let digest = self.digest(value);
         let size = self.size(value);
-        let platform = value.get("platform").map(|value| Platform::of(&value));
+        let platform = value.get("platform").map(|value| Platform::of(value.node));
         let annotations = annotations(value);
         let role = role_of(media, fallback);
         let mut target = match digest {
@@ -334,14 +334,6 @@ impl<'a> Resolver<'a> {
             return None;
         }
         Some(data)
-    }
-}
-
-impl Platform {
-    /// Reads `os`, `architecture` and `variant`.
-    pub(super) fn of(value: &Value<'_>) -> Platform {
-        let text = |key| value.text(key).unwrap_or_default();
-        Platform { os: text("os"), architecture: text("architecture"), variant: text("variant") }
     }
 }
 

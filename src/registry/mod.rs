@@ -1,20 +1,19 @@
 //! Digests of images in a registry, for comparing a tarball with what was published.
 //!
-//! Knows references, credentials and manifests; fetches manifests only, never layers, and believes no header: every
-//! digest is computed from the bytes that came. Must not know about archives or findings.
+//! Knows references, credentials and manifests; fetches manifests and configurations only, never layers, and believes no
+//! header: every digest is computed from the bytes that came. Must not know about archives or findings.
 
-use std::{net::IpAddr, time::Duration};
+mod credentials;
+mod session;
 
-use oci_client::{
-    Client, Reference,
-    client::{ClientConfig, ClientProtocol},
-    secrets::RegistryAuth,
-};
+use oci_spec::distribution::Reference;
+use session::Session;
 
 use crate::{
-    digest::{Algorithm, Digest},
+    digest::Digest,
     error::{Error, ErrorKind, Result},
     escape::escape,
+    image::Platform,
     json::{self, Node},
     limits::Limits,
     location::Location,
@@ -32,8 +31,8 @@ pub struct Published {
     pub manifest: Option<Digest>,
     /// The manifest's configuration (Docker's image ID).
     pub config: Option<Digest>,
-    /// Platforms the index lists.
-    pub platforms: Vec<String>,
+    /// Platforms the index lists, as it writes them.
+    pub platforms: Vec<Platform>,
 }
 
 /// Whether `text` has the form of an image's name, such as `debian:12` or `ghcr.io/org/app:1`, and is no tarball's.
@@ -48,168 +47,121 @@ pub fn has_host(text: &str) -> bool {
     (host == "localhost" || host.contains(['.', ':'])) && is_name(text)
 }
 
-/// Asks the registry what it has under `text`, for `platform` (`os/arch[/variant]`) where the tag has several.
+/// Asks the registry what it has under `text`. Where that is an index, it is `platform`'s manifest that counts; where it
+/// is a manifest, it must be of `platform`. Of `limits`, those on JSON count.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a malformed reference or a platform that is not there, [`ErrorKind::Io`] where the registry
-/// cannot be reached or refuses, [`ErrorKind::Changed`] where what comes does not have the digest it was asked by.
-pub fn published(text: &str, platform: Option<&str>) -> Result<Published> {
-    let at = Location::new(text);
-    let reference = Reference::try_from(text)
-        .map_err(|e| Error::usage(format!("no image reference: {e}")).at(at.clone()))?;
-    let session = Session::open(reference, at.clone())?;
-    let top = session.fetch(&session.reference)?;
-    let digest = top.digest;
-    if top.media != Media::Index {
-        let config = top.child("config");
-        return Ok(Published { digest, index: None, manifest: Some(digest), config, platforms: Vec::new() });
-    }
-    let platforms: Vec<(String, Digest)> = top.platforms();
-    let names = platforms.iter().map(|(name, _)| name.clone()).collect();
-    let chosen = match platform {
-        None => match platforms.as_slice() {
-            [(_, only)] => Some(*only),
-            _ => None,
+/// cannot be reached or refuses, [`ErrorKind::Limit`] where it sends too much, [`ErrorKind::Changed`] where what comes
+/// does not have the digest it was asked by, [`ErrorKind::NotAnImage`] where it is no image.
+pub fn published(text: &str, platform: Option<&Platform>, limits: &Limits) -> Result<Published> {
+    look_up(text, platform, limits).map_err(|error| match error.at.is_empty() {
+        true => error.at(Location::new(text)),
+        false => error,
+    })
+}
+
+fn look_up(text: &str, platform: Option<&Platform>, limits: &Limits) -> Result<Published> {
+    let reference =
+        Reference::try_from(text).map_err(|e| Error::usage(format!("no image reference: {e}")))?;
+    let name = reference.digest().or(reference.tag()).unwrap_or("latest");
+    let mut session = Session::open(&reference, limits)?;
+    let (digest, document) = manifest(&mut session, name, limits)?;
+    let listed = match document {
+        Document::Index(listed) => listed,
+        Document::Manifest { config } => {
+            if let Some(wanted) = platform {
+                let (_, bytes) = session.fetch("blobs", &config.to_string(), &[])?;
+                let own = platform_of(&parse(&bytes, limits)?);
+                if !own.as_ref().is_some_and(|own| own.matches(wanted)) {
+                    return Err(absent(wanted, own.as_slice()));
+                }
+            }
+            let (manifest, config) = (Some(digest), Some(config));
+            return Ok(Published { digest, index: None, manifest, config, platforms: Vec::new() });
+        }
+    };
+    let wanted = |own: &Option<Platform>| {
+        platform.is_none_or(|wanted| own.as_ref().is_some_and(|own| own.matches(wanted)))
+    };
+    let mut chosen: Vec<Digest> =
+        listed.iter().filter(|(own, _)| wanted(own)).map(|(_, digest)| *digest).collect();
+    chosen.dedup();
+    let platforms: Vec<Platform> = listed.into_iter().filter_map(|(own, _)| own).collect();
+    let published = Published { digest, index: Some(digest), manifest: None, config: None, platforms };
+    match (chosen.as_slice(), platform) {
+        ([], Some(wanted)) => Err(absent(wanted, &published.platforms)),
+        ([one], _) => match manifest(&mut session, &one.to_string(), limits)? {
+            (_, Document::Manifest { config }) => {
+                Ok(Published { manifest: Some(*one), config: Some(config), ..published })
+            }
+            (_, Document::Index(_)) => Err(not_an_image("what the index lists is an index, too")),
         },
-        Some(wanted) => {
-            let found =
-                platforms.iter().find(|(name, _)| name == wanted || name.starts_with(&format!("{wanted}/")));
-            let Some((_, digest)) = found else {
-                let known: Vec<&str> = platforms.iter().map(|(name, _)| name.as_str()).collect();
-                let message = format!("no {wanted} there; it has {}", escape(known.join(", ").as_bytes()));
-                return Err(Error::usage(message).at(at));
-            };
-            Some(*digest)
-        }
-    };
-    let config = match chosen {
-        Some(manifest) => {
-            session.fetch(&session.reference.clone_with_digest(manifest.to_string()))?.child("config")
-        }
-        None => None,
-    };
-    Ok(Published { digest, index: Some(digest), manifest: chosen, config, platforms: names })
-}
-
-/// A connection to one registry for one repository.
-struct Session {
-    reference: Reference,
-    auth: RegistryAuth,
-    client: Client,
-    runtime: tokio::runtime::Runtime,
-    at: Location,
-}
-
-/// A manifest or an index as it came.
-struct Fetched {
-    digest: Digest,
-    media: Media,
-    root: Node,
-}
-
-const CONNECT: Duration = Duration::from_secs(15);
-const READ: Duration = Duration::from_secs(60);
-
-impl Session {
-    fn open(reference: Reference, at: Location) -> Result<Session> {
-        let failed = |what: &str, e: String| Error::new(ErrorKind::Io, format!("{what}: {e}"));
-        // Several crates may bring a TLS provider of their own; a second installation is refused and harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let registry = reference.resolve_registry().to_owned();
-        let protocol = if is_loopback(&registry) {
-            ClientProtocol::HttpsExcept(vec![registry])
-        } else {
-            ClientProtocol::Https
-        };
-        let config = ClientConfig {
-            protocol,
-            connect_timeout: Some(CONNECT),
-            read_timeout: Some(READ),
-            user_agent: concat!("repro-build/", env!("CARGO_PKG_VERSION")),
-            ..ClientConfig::default()
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Error::io(at.clone(), "cannot start", e))?;
-        let client = Client::try_from(config).map_err(|e| failed("cannot make a client", e.to_string()))?;
-        let auth = credentials(reference.registry())?;
-        Ok(Session { reference, auth, client, runtime, at })
-    }
-
-    fn fetch(&self, reference: &Reference) -> Result<Fetched> {
-        let accept: Vec<&str> = Media::Index.names().chain(Media::Manifest.names()).collect();
-        let request = self.client.pull_manifest_raw(reference, &self.auth, &accept);
-        let (bytes, _) = self.runtime.block_on(request).map_err(|e| {
-            let message = format!("the registry did not give it: {}", escape(e.to_string().as_bytes()));
-            Error::new(ErrorKind::Io, message).at(self.at.clone())
-        })?;
-        let asked = reference.digest().map(Digest::parse).transpose();
-        let asked = asked.map_err(|e| Error::usage(e.to_string()).at(self.at.clone()))?;
-        let digest = Digest::of(asked.map_or(Algorithm::Sha256, |asked| asked.algorithm()), &bytes);
-        if asked.is_some_and(|asked| asked != digest) {
-            let message = format!("the registry gave content of another digest: {digest}");
-            return Err(Error::new(ErrorKind::Changed, message).at(self.at.clone()));
-        }
-        let parsed = json::parse(&bytes, &Limits::default());
-        let root = parsed.root.filter(|_| parsed.faults.is_empty());
-        let Some(root) = root else {
-            let message = "the registry gave a manifest that is not strict JSON";
-            return Err(Error::new(ErrorKind::NotAnImage, message).at(self.at.clone()));
-        };
-        let own = root.get("mediaType").and_then(|node| node.str().ok()).map(Media::of);
-        let index = own == Some(Media::Index) || root.get("manifests").is_some();
-        Ok(Fetched { digest, media: if index { Media::Index } else { Media::Manifest }, root })
+        _ => Ok(published),
     }
 }
 
-impl Fetched {
-    fn child(&self, key: &str) -> Option<Digest> {
-        Digest::parse(self.root.get(key)?.get("digest")?.str().ok()?).ok()
-    }
+/// What stands under a tag or a digest.
+enum Document {
+    /// The manifests it lists, attestations left out.
+    Index(Vec<(Option<Platform>, Digest)>),
+    Manifest {
+        config: Digest,
+    },
+}
 
-    /// What an index lists, attestations left out.
-    fn platforms(&self) -> Vec<(String, Digest)> {
-        let manifests = self.root.get("manifests").and_then(|node| node.array().ok()).unwrap_or_default();
-        manifests
-            .iter()
-            .filter_map(|manifest| {
-                let text = |node: &Node, key: &str| node.get(key)?.str().ok().map(str::to_owned);
-                let digest = Digest::parse(&text(manifest, "digest")?).ok()?;
-                let platform = manifest.get("platform")?;
-                let (os, architecture) = (text(platform, "os")?, text(platform, "architecture")?);
-                let variant = text(platform, "variant").filter(|variant| !variant.is_empty());
-                let name =
-                    variant.map_or(format!("{os}/{architecture}"), |v| format!("{os}/{architecture}/{v}"));
-                (os != "unknown").then_some((name, digest))
-            })
-            .collect()
+fn manifest(session: &mut Session<'_>, name: &str, limits: &Limits) -> Result<(Digest, Document)> {
+    let accept: Vec<&str> = Media::Index.names().chain(Media::Manifest.names()).collect();
+    let (digest, bytes) = session.fetch("manifests", name, &accept)?;
+    Ok((digest, document(&parse(&bytes, limits)?)?))
+}
+
+/// By its fields, not by what a header or `mediaType` calls it; one that could be read as both is neither
+/// (CVE-2021-41190).
+fn document(root: &Node) -> Result<Document> {
+    let version = root.get("schemaVersion").and_then(|node| node.u64().ok());
+    match (version, root.get("manifests"), root.get("config"), root.get("layers")) {
+        (Some(2), Some(manifests), None, None) if manifests.array().is_ok() => {
+            let manifests = manifests.array().unwrap_or_default();
+            Ok(Document::Index(manifests.iter().filter_map(listed).collect()))
+        }
+        (Some(2), None, Some(config), Some(layers)) if layers.array().is_ok() => {
+            let config = digest(config).ok_or_else(|| not_an_image("the manifest names no configuration"))?;
+            Ok(Document::Manifest { config })
+        }
+        (Some(1), ..) => Err(not_an_image("the registry has a schema 1 manifest, which is no longer in use")),
+        _ => Err(not_an_image("the registry gave neither an image manifest nor an index")),
     }
 }
 
-/// Whether a registry is on this machine, where plain HTTP is what people run.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => registry.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+fn listed(descriptor: &Node) -> Option<(Option<Platform>, Digest)> {
+    let platform = descriptor.get("platform").and_then(platform_of);
+    let attests = platform.as_ref().is_some_and(Platform::is_unknown);
+    digest(descriptor).filter(|_| !attests).map(|digest| (platform, digest))
 }
 
-/// What Docker's configuration and its credential helpers know of a registry; nothing is no error.
-fn credentials(registry: &str) -> Result<RegistryAuth> {
-    use docker_credential::{CredentialRetrievalError as Failure, DockerCredential};
-    let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
-    match docker_credential::get_credential(server) {
-        Ok(DockerCredential::UsernamePassword(user, password)) => Ok(RegistryAuth::Basic(user, password)),
-        Ok(DockerCredential::IdentityToken(token)) => Ok(RegistryAuth::Bearer(token)),
-        Err(Failure::ConfigNotFound | Failure::ConfigReadError | Failure::NoCredentialConfigured) => {
-            Ok(RegistryAuth::Anonymous)
-        }
-        Err(error) => {
-            let message =
-                format!("cannot use Docker's credentials for {}: {error}", escape(registry.as_bytes()));
-            Err(Error::new(ErrorKind::Io, message))
-        }
-    }
+fn platform_of(node: &Node) -> Option<Platform> {
+    Some(Platform::of(node)).filter(|platform| !platform.os.is_empty())
+}
+
+fn digest(descriptor: &Node) -> Option<Digest> {
+    Digest::parse(descriptor.get("digest")?.str().ok()?).ok()
+}
+
+fn parse(bytes: &[u8], limits: &Limits) -> Result<Node> {
+    let parsed = json::parse(bytes, limits);
+    let root = parsed.root.filter(|_| parsed.faults.is_empty());
+    root.ok_or_else(|| not_an_image("the registry gave a document that is not strict JSON"))
+}
+
+fn not_an_image(why: &str) -> Error {
+    Error::new(ErrorKind::NotAnImage, why)
+}
+
+fn absent(wanted: &Platform, there: &[Platform]) -> Error {
+    let names: Vec<String> = there.iter().map(Platform::to_string).collect();
+    let names = if names.is_empty() { "no platform".to_owned() } else { names.join(", ") };
+    Error::usage(escape(format!("no {wanted} there; it has {names}").as_bytes()))
 }
 
 #[cfg(test)]
@@ -224,17 +176,5 @@ mod tests {
         for text in ["ghcr.io/a/b:1", "localhost/x", "127.0.0.1:5000/lab/tiny:1"] {
             assert!(has_host(text), "{text}");
         }
-    }
-
-    #[test]
-    fn loopback_is_what_stays_on_the_machine() {
-        assert!(
-            ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "127.9.9.9"]
-                .iter()
-                .all(|h| is_loopback(h))
-        );
-        assert!(
-            !["registry.example", "10.0.0.1:5000", "localhost.example:80"].iter().any(|h| is_loopback(h))
-        );
     }
 }

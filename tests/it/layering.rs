@@ -51,6 +51,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("similar", &["diff"]),
     ("libc", &["archive", "cli", "build"]),
+    ("reqwest", &["registry"]),
+    ("oci_spec", &["registry"]),
 ];
 
 const MOST_LINES: usize = 600;

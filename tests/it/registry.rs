@@ -1,19 +1,19 @@
-//! Digests of published images: against Debian's docker-registry with images that skopeo pushed, and against a made-up
-//! registry where a real one would not misbehave.
+//! Digests of published images: against Debian's docker-registry with images that skopeo pushed, and against made-up
+//! registries where a real one would not misbehave.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
 use crate::support::{Tool, digest, fixtures, tool};
+
+mod made_up;
 
 const TINY: &str = "good/tiny-skopeo19-oci-archive.tar";
 const MULTI: &str = "good/bk31-oci-multi-rw0.tar";
@@ -40,21 +40,49 @@ impl Drop for Registry {
 impl Registry {
     /// Starts one, if it and skopeo are installed; `private` asks for USER and PASSWORD.
     fn start(private: bool) -> Option<Registry> {
+        Registry::start_with(|root| {
+            if !private {
+                return String::new();
+            }
+            fs::write(root.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
+            let file = root.join("htpasswd");
+            format!("auth:\n  htpasswd:\n    realm: lab\n    path: {}\n", file.display())
+        })
+    }
+
+    /// One that speaks TLS, with a certificate of a new authority's, which is in `ca.crt`.
+    fn start_with_tls() -> Option<Registry> {
+        let openssl = tool("openssl")?;
+        Registry::start_with(|root| {
+            let make = |name: &str, more: &[&str]| {
+                let files = [root.join(format!("{name}.key")), root.join(format!("{name}.crt"))];
+                let [key, certificate] = files.each_ref().map(|file| file.to_str().unwrap());
+                let new = ["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj"];
+                let subject = format!("/CN={name}");
+                openssl.run([&new[..], &[&subject, "-keyout", key, "-out", certificate], more].concat());
+            };
+            make("ca", &[]);
+            let [key, certificate] = ["ca.key", "ca.crt"].map(|file| root.join(file));
+            let by = ["-CA", certificate.to_str().unwrap(), "-CAkey", key.to_str().unwrap()];
+            let leaf =
+                ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
+            make("server", &[by, leaf].concat());
+            let [key, certificate] = ["server.key", "server.crt"].map(|file| root.join(file));
+            format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display())
+        })
+    }
+
+    /// Starts one with more in its configuration, the section `http` first.
+    fn start_with(more: impl FnOnce(&Path) -> String) -> Option<Registry> {
         let (server, skopeo) = (tool("docker-registry")?, tool("skopeo")?);
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let mut config = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n",
-            root.join("storage").display()
+        let config = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {host}\n{}",
+            root.join("storage").display(),
+            more(root),
         );
-        if private {
-            fs::write(root.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
-            config += &format!(
-                "auth:\n  htpasswd:\n    realm: lab\n    path: {}\n",
-                root.join("htpasswd").display()
-            );
-        }
         fs::write(root.join("config.yml"), config).unwrap();
         let mut command = server.command();
         command.arg("serve").arg(root.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
@@ -100,6 +128,8 @@ impl Registry {
 fn command(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repro-build"));
     command.args(args).env("DOCKER_CONFIG", home).env("HOME", home);
+    command.env("XDG_RUNTIME_DIR", home.join("run")).env_remove("XDG_CONFIG_HOME");
+    command.env_remove("REGISTRY_AUTH_FILE").env_remove("SSL_CERT_FILE");
     command.env("PATH", format!("{}:/usr/bin:/bin", home.display()));
     command
 }
@@ -202,8 +232,57 @@ fn a_platform_of_an_index_is_chosen() {
         let config = json(&registry.raw(&format!("lab/multi@{own}")))["config"]["digest"].clone();
         assert_eq!(ask(&["--rung=config"]), config.as_str().unwrap());
     }
+    let arm64 = |spelt: &str| line(&registry.run(&["digest", "--platform", spelt, &reference]));
+    for spelt in ["linux/arm64/v8", "linux/aarch64", "linux/aarch64/v8"] {
+        assert_eq!(arm64(spelt), arm64("linux/arm64"), "the same to containerd's platforms.Normalize");
+    }
     fails(&registry.run(&["digest", "--rung=config", &reference]), 2, "linux/arm64");
     fails(&registry.run(&["digest", "--platform=linux/s390x", &reference]), 2, "linux/arm64");
+}
+
+#[test]
+fn the_platform_of_a_single_image_must_be_the_one_that_is_asked_for() {
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let reference = registry.reference("lab/tiny:1");
+    let docker = format!("docker://{reference}");
+    let config = json(&registry.skopeo.run(["inspect", "--tls-verify=false", "--config", &docker]));
+    assert_eq!([&config["os"], &config["architecture"]], ["linux", "amd64"]);
+    let ask = |platform: &str| registry.run(&["digest", "--platform", platform, &reference]);
+    for same in ["linux/amd64", "linux/x86_64", "linux/amd64/v1"] {
+        assert_eq!(line(&ask(same)), line(&registry.run(&["digest", &reference])));
+    }
+    for other in ["linux/arm64", "windows/amd64", "linux/amd64/v2"] {
+        fails(&ask(other), 2, "there; it has linux/amd64");
+    }
+    let same = fixtures("good/tiny-bk-docker-rw0.tar");
+    let expect = ["verify", "--platform=linux/arm64", "--expect", &reference, same.to_str().unwrap()];
+    fails(&registry.run(&expect), 2, "no linux/arm64 there");
+}
+
+#[test]
+fn flags_that_say_nothing_of_a_registry_are_refused_there() {
+    let home = tempfile::tempdir().unwrap();
+    for flag in ["--image=1", "--no-mmap", "--max-depth=3", "--max-members=3", "--max-unpacked=3"] {
+        let name = flag.split('=').next().unwrap();
+        fails(
+            &run(home.path(), &["digest", flag, "docker://127.0.0.1:1/x"]),
+            2,
+            &format!("{name} says nothing"),
+        );
+    }
+}
+
+#[test]
+fn a_registry_on_this_machine_may_speak_tls() {
+    let Some(registry) = Registry::start_with_tls() else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let reference = registry.reference("lab/tiny:1");
+    let published = digest("sha256", registry.raw("lab/tiny:1").as_bytes());
+    fails(&registry.run(&["digest", &reference]), 2, "certificate");
+    let authority = registry.directory.path().join("ca.crt");
+    let mut trusting = command(registry.directory.path(), &["digest", &reference]);
+    assert_eq!(line(&trusting.env("SSL_CERT_FILE", authority).output().unwrap()), published);
 }
 
 #[test]
@@ -293,75 +372,54 @@ fn passwords_come_from_dockers_configuration_or_its_helper() {
     fails(&asked(), 2, "credentials");
 }
 
-/// A manifest as a registry would have it.
-const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:0d12b6846fe300000000000000000000000000000000000000000000000000ab","size":2},"layers":[]}"#;
-
-/// Answers every manifest request with [`MANIFEST`], to those who fetched a token first. Returns its address; the
-/// request lines it sees are noted.
-fn token_registry() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = listener.local_addr().unwrap().to_string();
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let (own, noted) = (host.clone(), Arc::clone(&requests));
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            answer(stream.unwrap(), &own, &noted);
-        }
-    });
-    (host, requests)
+/// docker-credential-helpers: what is printed for a registry that the store does not know.
+#[test]
+fn a_helper_that_knows_nothing_of_a_registry_is_no_error() {
+    let Some(registry) = Registry::start(false) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let home = registry.directory.path();
+    let helper = home.join("docker-credential-lab");
+    fs::write(&helper, "#!/bin/sh\ncat >/dev/null\necho credentials not found in native keychain\nexit 1\n")
+        .unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(home.join("config.json"), r#"{"credsStore": "lab"}"#).unwrap();
+    line(&registry.run(&["digest", &registry.reference("lab/tiny:1")]));
 }
 
-fn answer(mut stream: TcpStream, host: &str, noted: &Mutex<Vec<String>>) {
-    let head: Vec<String> = BufReader::new(stream.try_clone().unwrap().take(1 << 16))
-        .lines()
-        .map_while(Result::ok)
-        .take_while(|line| !line.is_empty())
-        .collect();
-    let Some(request) = head.first() else { return };
-    noted.lock().unwrap().push(request.clone());
-    let path = request.split(' ').nth(1).unwrap_or_default();
-    let allowed = head.iter().any(|line| line.eq_ignore_ascii_case("authorization: Bearer the-token"));
-    let manifest = "application/vnd.oci.image.manifest.v1+json";
-    let (status, kind, body) = match path {
-        path if path.starts_with("/token") => ("200 OK", "application/json", r#"{"token":"the-token"}"#),
-        path if allowed && path.contains("/manifests/") => ("200 OK", manifest, MANIFEST),
-        _ => ("401 Unauthorized", "application/json", "{}"),
+/// The files are those that `skopeo login` writes.
+#[test]
+fn passwords_come_from_podmans_files_where_docker_has_none() {
+    let Some(registry) = Registry::start(true) else { return };
+    registry.push(TINY, "lab/tiny:1");
+    let home = registry.directory.path();
+    let reference = registry.reference("lab/tiny:1");
+    let asked = || command(home, &["digest", &reference]);
+    let login = |file: &Path| {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let file = file.to_str().unwrap();
+        let who = ["login", "--tls-verify=false", "--authfile", file, "-u", USER, "-p", PASSWORD];
+        registry.skopeo.run([&who[..], &[&registry.host]].concat());
     };
-    let body_sent = if request.starts_with("HEAD ") { "" } else { body };
-    let challenge = format!("Www-Authenticate: Bearer realm=\"http://{host}/token\",service=\"lab\"");
-    let reply = format!(
-        "HTTP/1.1 {status}\r\n{challenge}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body_sent}",
-        body.len()
-    );
-    // Who hangs up early has seen enough.
-    let _ = stream.write_all(reply.as_bytes());
+    let (session, kept) = (home.join("run/containers/auth.json"), home.join(".config/containers/auth.json"));
+    for file in [session, kept] {
+        fails(&asked().output().unwrap(), 2, "401 Unauthorized");
+        login(&file);
+        line(&asked().output().unwrap());
+        fs::remove_file(file).unwrap();
+    }
+
+    let named = home.join("named.json");
+    login(&named);
+    let wrong = serde_json::json!({"auths": {&registry.host: {"auth": "bGFiOndyb25n"}}}).to_string();
+    fs::write(home.join("config.json"), wrong).unwrap();
+    fails(&asked().output().unwrap(), 2, "401 Unauthorized");
+    line(&asked().env("REGISTRY_AUTH_FILE", &named).output().unwrap());
 }
 
 #[test]
-fn a_registry_that_wants_a_token_gets_one() {
-    let (host, requests) = token_registry();
+fn a_broken_file_of_passwords_is_no_file_without_any() {
     let home = tempfile::tempdir().unwrap();
-    let output = run(home.path(), &["digest", &format!("{host}/lab/x:1")]);
-    assert_eq!(line(&output), digest("sha256", MANIFEST.as_bytes()));
-    let requests = requests.lock().unwrap();
-    let token = requests.iter().find(|request| request.contains("/token?")).unwrap();
-    assert!(token.contains("service=lab") && token.contains("lab%2Fx") || token.contains("lab/x"), "{token}");
-}
-
-#[test]
-fn a_registry_that_gives_other_bytes_than_asked_for_is_not_believed() {
-    let (host, _) = token_registry();
-    let home = tempfile::tempdir().unwrap();
-    let asked = |digest: &str| run(home.path(), &["digest", &format!("{host}/lab/x@{digest}")]);
-    let honest = digest("sha256", MANIFEST.as_bytes());
-    assert_eq!(line(&asked(&honest)), honest);
-    fails(&asked(&digest("sha256", b"something else")), 2, "digest");
-}
-
-#[test]
-fn nobody_there_is_said_with_the_reference() {
-    let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let home = tempfile::tempdir().unwrap();
-    let reference = format!("{host}/lab/x:1");
-    fails(&run(home.path(), &["digest", &reference]), 2, &reference);
+    let broken = home.path().join("config.json");
+    fs::write(&broken, "{\"auths\": ").unwrap();
+    fails(&run(home.path(), &["digest", "docker://127.0.0.1:1/x"]), 2, broken.to_str().unwrap());
 }
