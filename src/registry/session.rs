@@ -73,13 +73,18 @@ impl<'l> Session<'l> {
         let asked = asked.transpose().map_err(|e| Error::usage(e.to_string()))?;
         let url = self.base.join(&format!("{kind}/{name}")).map_err(|e| Error::usage(e.to_string()))?;
         let response = self.ask(url, accept)?;
+        // Not needed, but a registry that contradicts itself is broken, or somebody stands between.
+        let told = response.headers().get("docker-content-digest").and_then(|told| told.to_str().ok());
+        let told = told.and_then(|told| Digest::parse(told).ok());
         let bytes = self.body(response)?;
-        let digest = Digest::of(asked.map_or(Algorithm::Sha256, |asked| asked.algorithm()), &bytes);
-        if asked.is_some_and(|asked| asked != digest) {
-            let message = format!("the registry gave content of another digest: {digest}");
-            return Err(Error::new(ErrorKind::Changed, message));
+        for expected in [asked, told].into_iter().flatten() {
+            let digest = Digest::of(expected.algorithm(), &bytes);
+            if digest != expected {
+                let message = format!("the registry gave content of another digest: {digest}");
+                return Err(Error::new(ErrorKind::Changed, message));
+            }
         }
-        Ok((digest, bytes))
+        Ok((asked.unwrap_or_else(|| Digest::of(Algorithm::Sha256, &bytes)), bytes))
     }
 
     /// Asks as nobody first: what is wanted, the answer says.
@@ -191,7 +196,9 @@ fn failed(error: reqwest::Error) -> Error {
 /// An error and all that is underneath: on top, a refused connection looks like a wrong certificate.
 fn chain(error: &dyn std::error::Error) -> String {
     let below = successors(error.source(), |error| error.source());
-    iter::once(error.to_string()).chain(below.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+    let mut all: Vec<String> = iter::once(error.to_string()).chain(below.map(ToString::to_string)).collect();
+    all.dedup();
+    all.join(": ")
 }
 
 #[cfg(test)]

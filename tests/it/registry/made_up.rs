@@ -114,7 +114,11 @@ fn a_registry_that_gives_other_bytes_than_asked_for_is_not_believed() {
     let asked = |digest: &str| run(home.path(), &["digest", &format!("{host}/lab/x@{digest}")]);
     let honest = digest("sha256", MANIFEST.as_bytes());
     assert_eq!(line(&asked(&honest)), honest);
-    fails(&asked(&digest("sha256", b"something else")), 2, "digest");
+    fails(&asked(&digest("sha256", b"something else")), 2, "another digest");
+
+    let header = format!("Docker-Content-Digest: {}\r\n", digest("sha256", b"something else"));
+    let host = registry(move |_, _, stream| answer(stream, "200 OK", &header, MANIFEST));
+    fails(&run(home.path(), &["digest", &format!("{host}/lab/x:1")]), 2, "another digest");
 }
 
 /// Sends white space as long as somebody takes it, wherever `here` is in the path.
