@@ -1,10 +1,7 @@
 //! What the user's files say of who they are to a registry: Docker's `config.json`, podman's `auth.json`
 //! (containers-auth.json(5)), and the credential helpers these name.
 
-use std::{
-    env, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, io, path::PathBuf};
 
 use docker_credential::{CredentialRetrievalError as Failure, DockerCredential, get_credential_from_reader};
 
@@ -58,9 +55,7 @@ fn files() -> impl Iterator<Item = PathBuf> {
 /// Where podman keeps them for a user without a session, such as root.
 fn runtime() -> Option<PathBuf> {
     #[cfg(unix)]
-    return Some(
-        Path::new("/run/containers").join(format!("{}/auth.json", rustix::process::getuid().as_raw())),
-    );
+    return Some(format!("/run/containers/{}/auth.json", rustix::process::getuid().as_raw()).into());
     #[cfg(not(unix))]
     None
 }
