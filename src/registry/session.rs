@@ -131,7 +131,11 @@ impl<'l> Session<'l> {
             let found = challenge.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
             found.map(|(_, value)| value.to_unescaped())
         };
-        let realm = value("realm").ok_or_else(|| unusable("it does not say where a token is to be had"))?;
+        let realm = value("realm").and_then(|realm| Url::parse(&realm).ok());
+        let realm = realm.ok_or_else(|| unusable("it does not say where a token is to be had"))?;
+        if self.credentials.is_some() && self.base.scheme() == "https" && realm.scheme() != "https" {
+            return Err(unusable(&format!("it wants the password sent to {realm}, where all can read it")));
+        }
         let scope = value("scope").unwrap_or_else(|| format!("repository:{}:pull", self.repository));
         let mut asked = vec![("scope", scope)];
         asked.extend(value("service").map(|service| ("service", service)));

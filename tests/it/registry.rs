@@ -51,7 +51,8 @@ impl Registry {
     }
 
     /// One that speaks TLS, with a certificate of a new authority's, which is in `ca.crt`.
-    fn start_with_tls() -> Option<Registry> {
+    /// `more` of its configuration is behind that of TLS.
+    fn start_with_tls(more: impl Fn(&Path) -> String) -> Option<Registry> {
         let openssl = tool("openssl")?;
         Registry::start_with(|root| {
             let make = |name: &str, more: &[&str]| {
@@ -68,7 +69,9 @@ impl Registry {
                 ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
             make("server", &[by, leaf].concat());
             let [key, certificate] = ["server.key", "server.crt"].map(|file| root.join(file));
-            format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display())
+            let tls =
+                format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
+            tls + &more(root)
         })
     }
 
@@ -275,7 +278,7 @@ fn flags_that_say_nothing_of_a_registry_are_refused_there() {
 
 #[test]
 fn a_registry_on_this_machine_may_speak_tls() {
-    let Some(registry) = Registry::start_with_tls() else { return };
+    let Some(registry) = Registry::start_with_tls(|_| String::new()) else { return };
     registry.push(TINY, "lab/tiny:1");
     let reference = registry.reference("lab/tiny:1");
     let published = digest("sha256", registry.raw("lab/tiny:1").as_bytes());
@@ -370,6 +373,28 @@ fn passwords_come_from_dockers_configuration_or_its_helper() {
     assert_eq!(fs::read_to_string(&asked_for).unwrap().trim(), registry.host);
     fs::write(&helper, "#!/bin/sh\necho 'locked' >&2\nexit 1\n").unwrap();
     fails(&asked(), 2, "credentials");
+}
+
+#[test]
+fn no_password_goes_in_the_clear_where_the_registry_speaks_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let realm = format!("http://{}/token", listener.local_addr().unwrap());
+    let token = |root: &Path| {
+        let bundle = root.join("ca.crt");
+        format!(
+            "auth:\n  token:\n    realm: {realm}\n    service: lab\n    issuer: lab\n    rootcertbundle: {}\n",
+            bundle.display()
+        )
+    };
+    let Some(registry) = Registry::start_with_tls(token) else { return };
+    let home = registry.directory.path();
+    let config = serde_json::json!({"auths": {&registry.host: {"auth": "bGFiOnMzY3JldA=="}}});
+    fs::write(home.join("config.json"), config.to_string()).unwrap();
+    let mut command = command(home, &["digest", &registry.reference("lab/tiny:1")]);
+    let output = command.env("SSL_CERT_FILE", home.join("ca.crt")).output().unwrap();
+    fails(&output, 2, &realm);
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "somebody was asked for a token");
 }
 
 /// docker-credential-helpers: what is printed for a registry that the store does not know.
