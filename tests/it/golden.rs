@@ -61,3 +61,21 @@ fn every_command_and_format_prints_what_it_did() {
     }
     assert!(wrong.is_empty(), "not as in tests/golden: {wrong:?}; REPRO_BLESS=1 cargo test --test it golden");
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let block = |before: &str| {
+        let (_, rest) = readme.split_once(before).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let analysis = block("and after it:\n\n```text\n");
+    let difference = block(&format!("$ repro-build diff {} {}\n", PAIR[0], PAIR[1]));
+    for (args, shown) in [(vec!["analyze", IMAGE], analysis), (vec!["diff", PAIR[0], PAIR[1]], difference)] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_repro-build")).args(&args).current_dir(root).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(shown.lines().count() > 4 && printed.contains(&shown), "{printed}\ndoes not have\n{shown}");
+    }
+}
