@@ -245,7 +245,7 @@ impl Search<'_> {
             rule.field()
                 .is_some_and(|field| field.covers(kind, pointer) && field.explains(left, right, context))
         };
-        RULES.iter().filter(explains).min_by_key(|rule| (rule.level.is_none(), rule.level))
+        RULES.iter().filter(explains).min_by_key(|rule| rule.rank())
     }
 
     /// Compares the elements of an array that belong together.

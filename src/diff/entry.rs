@@ -7,7 +7,7 @@ use super::{
     show,
 };
 use crate::{
-    rules::{Canon, Context, MemberCanon, RULES},
+    rules::{Context, Level, RULES, Rule},
     stack::{self, ListedMember},
     tar::{self, Dialect, Kind, Member, XATTR_PREFIX, is_header_field},
 };
@@ -115,7 +115,11 @@ pub(super) fn compare(
         if a != b {
             let cause =
                 rule(l, r, context, |l, r| (field.value)(l) == (field.value)(r)).unwrap_or(field.cause);
-            changes.push(Change::new(cause, field.name, a, b));
+            // What that level makes one, containers cannot see.
+            let unseen = cause.rule().is_some_and(|rule| rule.level == Some(Level::Canonical));
+            if depth == Depth::Archived || !unseen {
+                changes.push(Change::new(cause, field.name, a, b));
+            }
         }
     }
     if l.records != r.records {
@@ -126,19 +130,15 @@ pub(super) fn compare(
 
 /// The rule of the least level that explains the difference of a field.
 fn rule(l: &Member, r: &Member, context: &Context, same: impl Fn(&Member, &Member) -> bool) -> Option<Cause> {
-    members().find_map(|(id, canon)| {
-        let (mut l, mut r) = (l.clone(), r.clone());
-        (canon.apply)(&mut l, context);
-        (canon.apply)(&mut r, context);
-        same(&l, &r).then_some(Cause::Rule(id))
-    })
-}
-
-fn members() -> impl Iterator<Item = (&'static str, &'static MemberCanon)> {
-    RULES.iter().filter_map(|rule| match &rule.canon {
-        Canon::Member(canon) => Some((rule.id, canon)),
-        _ => None,
-    })
+    let explains = |rule: &&Rule| {
+        rule.member().is_some_and(|canon| {
+            let (mut l, mut r) = (l.clone(), r.clone());
+            (canon.apply)(&mut l, context);
+            (canon.apply)(&mut r, context);
+            same(&l, &r)
+        })
+    };
+    RULES.iter().filter(explains).min_by_key(|rule| rule.rank()).map(|rule| Cause::Rule(rule.id))
 }
 
 /// Extended attributes and other PAX records.

@@ -124,6 +124,11 @@ impl Rule {
         RULES.iter().find(|rule| rule.id == id)
     }
 
+    /// What rules are ordered by to find the one of the least level; those that no level applies come last.
+    pub(crate) fn rank(&self) -> impl Ord {
+        (self.level.is_none(), self.level)
+    }
+
     /// How it treats members, if members are what it is about.
     pub fn member(&self) -> Option<&MemberCanon> {
         match &self.canon {
