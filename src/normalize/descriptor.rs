@@ -10,9 +10,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use super::{
     documents::{Below, Content, Documents, FORM, NAMES},
     names,
+    outcome::subject,
 };
 use crate::{
-    codec::Compression,
+    codec::{self, Compression},
     digest::Digest,
     error::{Error, ErrorKind, Result},
     image::{BlobId, Descriptor, DocId, Node as DocNode, REFERENCE},
@@ -59,18 +60,18 @@ impl Documents<'_> {
         Ok(Some(content))
     }
 
-    /// The media type of a target whose compression changed, or, where manifests are printed anew, in OCI's words.
-    pub(super) fn media_type(
-        &self,
-        node: &Node,
-        old: &Descriptor,
-        packing: Option<Compression>,
-        edits: &mut Edits,
-    ) -> Result<()> {
+    /// The media type of a layer that was compressed anew, or, where manifests are printed anew, in OCI's words.
+    pub(super) fn media_type(&mut self, node: &Node, old: &Descriptor, edits: &mut Edits) -> Result<()> {
         let Some(at) = node.get("mediaType") else { return Ok(()) };
         let mut new = old.media_type.clone();
-        if let Some(packing) = packing {
+        let layer = old.target.blob().and_then(|blob| Some((blob, self.layers.packing(blob)?)));
+        let packing = layer.map(|(_, packing)| packing);
+        if let Some((blob, packing)) = layer {
             new = repacked(&new, packing);
+            if new != old.media_type && codec::sniff(self.graph.content(blob)) == packing {
+                // It did not say what the layer was before.
+                self.ledger.change("layer.encoding", &subject(self.graph, blob), 1);
+            }
         }
         if self.active.has(FORM) {
             new = media::in_oci(&new).to_owned();
@@ -216,11 +217,12 @@ const DOCKER: &str = "application/vnd.docker.";
 /// A layer's media type with another compression.
 pub(super) fn repacked(media_type: &str, packing: Compression) -> String {
     let suffixes = ["+gzip", "+zstd", ".gzip", ".zstd"];
-    let plain = suffixes.iter().find_map(|suffix| media_type.strip_suffix(suffix)).unwrap_or(media_type);
+    let (name, parameters) = media_type.split_at(media_type.find(';').unwrap_or(media_type.len()));
+    let plain = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
     let separator = if plain.starts_with(DOCKER) { '.' } else { '+' };
     match packing {
-        Compression::Plain => plain.to_owned(),
-        packing => format!("{plain}{separator}{packing}"),
+        Compression::Plain => format!("{plain}{parameters}"),
+        packing => format!("{plain}{separator}{packing}{parameters}"),
     }
 }
 
@@ -245,6 +247,11 @@ mod tests {
                 "application/vnd.docker.image.rootfs.diff.tar.gzip",
                 Compression::Zstd,
                 "application/vnd.docker.image.rootfs.diff.tar.zstd",
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+gzip; a=b",
+                Compression::Zstd,
+                "application/vnd.oci.image.layer.v1.tar+zstd; a=b",
             ),
         ] {
             assert_eq!(repacked(from, packing), to);

@@ -220,14 +220,9 @@ impl<'d> Documents<'d> {
         let mut rewritten = Vec::new();
         for (node, descriptor) in config.into_iter().chain(layers.iter().zip(&manifest.layers)) {
             let content = self.descriptor(node, descriptor, &mut edits)?;
-            let layer = match content {
-                Some(Content::Layer(blob)) => self.layers.rewritten(blob),
-                _ => None,
-            };
             if runs {
-                let packing = layer.map(|layer| layer.recipe.compression());
-                rewritten.extend(layer.map(|_| node.span.clone()));
-                self.media_type(node, descriptor, packing, &mut edits)?;
+                rewritten.extend(matches!(content, Some(Content::Layer(_))).then(|| node.span.clone()));
+                self.media_type(node, descriptor, &mut edits)?;
             }
         }
         if let Some((node, subject)) = root.get("subject").zip(manifest.subject.as_ref()) {
@@ -285,7 +280,7 @@ impl<'d> Documents<'d> {
             self.descriptor(node, child, &mut edits)?;
             self.reference(node, &mut edits)?;
             if self.printed(child) {
-                self.media_type(node, child, None, &mut edits)?;
+                self.media_type(node, child, &mut edits)?;
             }
         }
         let gone: Vec<Range<usize>> =

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     archive::Source,
-    codec::Crew,
+    codec::{Compression, Crew},
     digest::{Algorithm, DiffId, Digest},
     error::{Error, ErrorKind, Result},
     image::{BlobId, ImageGraph, ImageKind},
@@ -38,6 +38,8 @@ struct Fate {
     /// Whether it is a base image's.
     base: bool,
     rewritten: Option<Rewritten>,
+    /// What it is compressed with, by our encoder; `None` if it was not compressed anew.
+    packing: Option<Compression>,
     /// Digests of the blob as it was.
     digests: Vec<Digest>,
     /// Digests of its content as it was.
@@ -102,6 +104,11 @@ impl Layers {
         self.fates.get(&blob)?.rewritten.as_ref()
     }
 
+    /// What a layer was compressed with anew, be it to the same bytes.
+    pub(super) fn packing(&self, blob: BlobId) -> Option<Compression> {
+        self.fates.get(&blob)?.packing
+    }
+
     /// Whether a layer is a base image's.
     pub(super) fn is_base(&self, blob: BlobId) -> bool {
         self.fates.get(&blob).is_some_and(|fate| fate.base)
@@ -162,7 +169,7 @@ impl Job<'_, '_> {
         if !digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256) {
             digests.push(Digest::of(Algorithm::Sha256, bytes));
         }
-        let kept = Fate { base: false, rewritten: None, digests, diff_ids };
+        let kept = Fate { base: false, rewritten: None, packing: None, digests, diff_ids };
         let ours = kept.digests.iter().copied().chain(kept.diff_ids.iter().map(|id| id.0));
         if self.options.base.has(ours) {
             return Ok((Fate { base: true, ..kept }, None));
@@ -192,9 +199,12 @@ impl Job<'_, '_> {
         match result {
             // Compressed anew to the same bytes: it was ours already.
             Ok(Some(rewritten)) if rewritten.digests.iter().any(|digest| kept.digests.contains(digest)) => {
-                Ok((kept, None))
+                Ok((Fate { packing: Some(rewritten.recipe.compression()), ..kept }, None))
             }
-            Ok(rewritten) => Ok((Fate { rewritten, ..kept }, None)),
+            Ok(rewritten) => {
+                let packing = rewritten.as_ref().map(|rewritten| rewritten.recipe.compression());
+                Ok((Fate { rewritten, packing, ..kept }, None))
+            }
             Err(Obstacle::Layer(why)) if self.options.allow_passthrough => Ok((kept, Some(why))),
             Err(Obstacle::Layer(why)) => {
                 let message = format!(
