@@ -23,7 +23,7 @@ use crate::{
     ladder::{self, Rung},
     limits::Limits,
     measure::LayerFacts,
-    media::Packing,
+    media::{Media, Packing},
     rfc3339,
     rules::{Context, DocumentKind, FieldCanon, Level, RULES, Rule},
     stack::{self, ListedMember},
@@ -71,6 +71,9 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
         same_images && options.level.is_some()
             || options.level.zip(least).is_some_and(|(level, least)| least <= level)
     };
+    for layer in diff.images.iter_mut().flat_map(|image| &mut image.layers).filter(|layer| layer.framed) {
+        layer.changes.retain(|change| change.cause != layer::FRAMING);
+    }
     diff.retain(|change| options.causes.count(change.cause) && !by_level(change));
     if diff.changes().all(|change| change.cause == Cause::Derived) {
         diff.retain(|_| false);
@@ -89,6 +92,12 @@ fn packing(graph: &ImageGraph<'_>, image: &Image, at: usize) -> Option<Packing> 
         Compression::Zstd => Some(Packing::Zstd),
         Compression::Xz | Compression::Bzip2 => None,
     }
+}
+
+/// Whether a layer is one that can be written anew: it is here, and not kept elsewhere.
+fn is_ours(image: &Image, at: usize) -> bool {
+    let foreign = |media| matches!(media, Media::Layer { foreign: true, .. });
+    image.layers.get(at).is_some_and(|layer| layer.blob.is_some() && !foreign(layer.media))
 }
 
 fn subject(side: &Side<'_>) -> Subject {
@@ -151,16 +160,32 @@ impl<'c> Comparison<'c> {
                 [Aligned { array: "/layers", pairs: &layers, lone: &derived, order: Cause::Derived }];
             let mut changes = document::compare(Role::Manifest, l, r, &aligned, context);
             let partners: HashMap<usize, usize> = layers.joined().collect();
-            // A media type follows from the compression only where each side's says what its blob is.
-            let is_wrong = |change: &&mut Change| {
-                let field = change.field.strip_prefix("/layers/");
-                let at = field.and_then(|field| field.strip_suffix("/mediaType")?.parse().ok());
-                at.and_then(|i| Some((i, *partners.get(&i)?))).is_some_and(|(i, j)| {
-                    let says = (document::packing(l, i), document::packing(r, j));
-                    says.0 != says.1 && says != (packing(a, left, i), packing(b, right, j))
+            // A media type follows from the compression only where each side's says what its blob is. One that does
+            // not is set right by whoever compresses the layer anew.
+            let wrong = |change: &Change| {
+                let field = change.field.strip_prefix("/layers/")?;
+                let i = field.strip_suffix("/mediaType")?.parse().ok()?;
+                let j = *partners.get(&i)?;
+                let says = (document::packing(l, i)?, document::packing(r, j)?);
+                let true_left = packing(a, left, i) == Some(says.0);
+                let true_right = packing(b, right, j) == Some(says.1);
+                if says.0 == says.1 || true_left && true_right {
+                    return None;
+                }
+                let made_true = |is_true, side, image, at| is_true || self.is_written_anew(side, image, at);
+                Some(if context.is_none() || !is_ours(left, i) || !is_ours(right, j) {
+                    Cause::Content
+                } else if made_true(true_left, self.opened.left, left, i)
+                    && made_true(true_right, self.opened.right, right, j)
+                {
+                    Cause::Derived
+                } else {
+                    layer::ENCODING
                 })
             };
-            changes.iter_mut().filter(is_wrong).for_each(|change| change.cause = Cause::Content);
+            for change in &mut changes {
+                change.cause = wrong(change).unwrap_or(change.cause);
+            }
             documents.push(DocumentDiff { role: Role::Manifest, changes });
         }
         if let (Some(l), Some(r)) = (left.config, right.config) {
@@ -214,6 +239,14 @@ impl<'c> Comparison<'c> {
         LayerPairing { pairing, by_diff_id, by_likeness }
     }
 
+    /// Whether `normalize` writes a layer anew at the level that was asked for, as a rule changes something in it.
+    fn is_written_anew(&self, side: &Side<'_>, image: &Image, at: usize) -> bool {
+        let facts = image.layers.get(at).and_then(|layer| side.facts(layer.blob));
+        facts
+            .zip(self.options.level)
+            .is_some_and(|(facts, level)| layer::changes_at(level, facts, self.context))
+    }
+
     fn layer(&self, left: &Image, right: &Image, pair: Pair, pairing: &LayerPairing) -> LayerDiff {
         let (a, b) = (self.opened.left, self.opened.right);
         let of = |image: &'_ Image, at: Option<usize>| at.and_then(|at| image.layers.get(at).cloned());
@@ -232,6 +265,7 @@ impl<'c> Comparison<'c> {
             sizes: (size(a, l), size(b, r)),
             changes: Vec::new(),
             entries: Vec::new(),
+            framed: false,
         };
         match diff.relation {
             _ if self.options.merged => {}
@@ -252,6 +286,10 @@ impl<'c> Comparison<'c> {
                     diff.changes = layer::compressions(a.graph.content(l.0), b.graph.content(r.0));
                     diff.changes.extend(streams.changes);
                     diff.entries = streams.entries;
+                    let framed = |side, image, at: Option<usize>, facts| {
+                        layer::is_framed(facts) || at.is_some_and(|at| self.is_written_anew(side, image, at))
+                    };
+                    diff.framed = framed(a, left, diff.left, l.1) && framed(b, right, diff.right, r.1);
                 }
                 _ => {
                     let (l, r) = (l.map(|l| a.graph.content(l)), r.map(|r| b.graph.content(r)));

@@ -22,9 +22,9 @@ use crate::{
     image::BlobId,
     measure::{LayerFacts, LayerFault},
     normalize::MemberOrder,
-    rules::Context,
+    rules::{Active, Context, Level, MemberCanon, Rule, apply_all},
     stack::{ListedMember, Placed},
-    tar::{AnomalyKind, End, GlobalHeader, Kind, Record},
+    tar::{AnomalyKind, END, End, GlobalHeader, Kind, Record},
 };
 
 /// What differs between two tar streams.
@@ -93,7 +93,7 @@ pub(super) fn streams(
     diff
 }
 
-const FRAMING: Cause = Cause::Rule("layer.framing");
+pub(super) const FRAMING: Cause = Cause::Rule("layer.framing");
 
 /// An entry and the blob it stands in.
 #[derive(Clone, Copy)]
@@ -251,6 +251,26 @@ fn framing(facts: &LayerFacts) -> Option<String> {
     Some(format!("{end}, {} B behind it", outcome.bytes.trailing))
 }
 
+/// Whether the stream stands as `normalize` would frame it.
+pub(super) fn is_framed(facts: &LayerFacts) -> bool {
+    let ends = facts.outcome.is_some_and(|outcome| {
+        let bytes = outcome.bytes;
+        outcome.end == End::Marker && bytes.end == END.len() as u64 && bytes.trailing == 0
+    });
+    ends && padding(facts).is_empty()
+}
+
+/// Whether a rule of a level changes any entry: then the whole layer is written anew.
+pub(super) fn changes_at(level: Level, facts: &LayerFacts, context: &Context) -> bool {
+    let active = Active::new(level);
+    let rules: Vec<&MemberCanon> = active.rules().filter_map(Rule::member).collect();
+    facts.members.iter().any(|listed| {
+        let mut changed = false;
+        apply_all(&rules, &mut listed.member.clone(), context, |_| changed = true);
+        changed
+    })
+}
+
 /// A global header's name and records, and the path of the entry it stands before.
 type Global<'f> = (&'f [u8], &'f [Record], Option<Vec<u8>>);
 
@@ -287,7 +307,7 @@ pub(super) fn encodings(left: &[u8], right: &[u8]) -> Vec<Change> {
     changes
 }
 
-const ENCODING: Cause = Cause::Rule("layer.encoding");
+pub(super) const ENCODING: Cause = Cause::Rule("layer.encoding");
 
 /// How two blobs with different streams are compressed. What another stream is compressed with in the same way follows
 /// from it: whoever writes a layer anew compresses it anew.

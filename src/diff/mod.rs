@@ -242,6 +242,8 @@ pub struct LayerDiff {
     pub changes: Vec<Change>,
     /// Differing entries.
     pub entries: Vec<EntryDiff>,
+    /// Whether `normalize`, at the level that was asked for, leaves both framed in one way.
+    framed: bool,
 }
 
 /// What differs between two entries of one path.
