@@ -359,10 +359,18 @@ fn whole(role: Role, pointer: &str, left: Option<&Node>, right: Option<&Node>) -
             };
             same.then_some("manifest.form")
         }
+        (Role::DockerManifest, [_, "RepoTags"]) if !holds_any(left) && !holds_any(right) => {
+            Some("archive.documents")
+        }
         (Role::DockerManifest, [_, "RepoTags", ..]) => Some("archive.names"),
         (Role::DockerManifest, [_, "Parent"]) => Some("archive.documents"),
         _ => None,
     }
+}
+
+/// Whether a list has elements: none, `null` and an empty one mean the same.
+fn holds_any(list: Option<&Node>) -> bool {
+    list.is_some_and(|list| list.value != Value::Null && list.array().map_or(true, |list| !list.is_empty()))
 }
 
 /// Which steps of two histories belong together: those of the same command, then those between the same neighbours.

@@ -67,6 +67,7 @@ fn most() -> Remedy {
 
 const A: i64 = 1_700_000_000;
 const B: i64 = 1_700_000_100;
+const NAME: &str = "example.com/lab/one:1";
 
 fn file(time: i64) -> Member {
     Member::file("a", "hi").mtime(time)
@@ -91,6 +92,37 @@ fn indented(doc: Doc, width: usize, builder: ImageBuilder) -> ImageBuilder {
     })
 }
 
+fn layer(layer: Layer) -> ImageBuilder {
+    ImageBuilder::new(Layout::Oci, vec![Image::new(vec![layer])])
+}
+
+fn zstd(time: i64) -> ImageBuilder {
+    layer(Layer::new(&[file(time)]).pack(Packing::Zstd))
+}
+
+fn plain(time: i64) -> ImageBuilder {
+    layer(Layer::new(&[file(time)]).pack(Packing::Plain))
+}
+
+/// A plain tar of which is said that it is compressed, as skopeo does it.
+fn mislabelled(time: i64) -> ImageBuilder {
+    layer(Layer::new(&[file(time)]).pack(Packing::Plain).media_type(Packing::Gzip.media_type()))
+}
+
+fn docker_labelled(time: i64) -> ImageBuilder {
+    let media_type = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    layer(Layer::new(&[file(time)]).pack(Packing::Plain).media_type(media_type))
+}
+
+/// A docker-archive whose image has no name: `null` stands for the list of them.
+fn untagged() -> ImageBuilder {
+    ImageBuilder::new(Layout::Docker, vec![Image::new(vec![Layer::new(&[file(A)])])])
+}
+
+fn tagged(names: Value) -> ImageBuilder {
+    untagged().json(Doc::DockerManifest, move |list| list[0]["RepoTags"] = names.clone())
+}
+
 /// A layer whose first file is followed by padding that is not zero.
 fn padded(time: i64) -> ImageBuilder {
     let mut stream = tar(&[file(time)]);
@@ -107,8 +139,13 @@ fn a_difference_is_seen_beside_another() {
     const CREATED: &[&str] = &["config.created", "encoding"];
     type Row = (&'static str, ImageBuilder, ImageBuilder, &'static [&'static str], Option<Level>);
     let canonical = Some(Level::Canonical);
+    let read = |time: i64| of(&[file(A).pax("atime", time.to_string())]);
+    let changed = |time: i64| of(&[file(A).pax("ctime", time.to_string())]);
     let rows: Vec<Row> = vec![
         ("a time", of(&[file(A)]), of(&[file(B)]), &["layer.mtime"], Some(Level::Clamp)),
+        ("an access time", read(A), read(B), &["layer.atime"], Some(Level::Clamp)),
+        ("a change time", changed(A), changed(B), &["layer.ctime"], Some(Level::Clamp)),
+        ("an access time there and none here", of(&[file(A)]), read(B), &["layer.access-times"], canonical),
         (
             "a record that repeats a field",
             of(&[file(A)]),
@@ -144,6 +181,17 @@ fn a_difference_is_seen_beside_another() {
             &["layer.global-headers", "layer.mtime"],
             canonical,
         ),
+        ("no names", untagged(), tagged(json!([])), &["archive.documents"], Some(Level::Archive)),
+        ("a name", untagged(), tagged(json!([NAME])), &["archive.names"], Some(Level::Archive)),
+        ("a label that is not the layer's", mislabelled(A), zstd(A), &["layer.encoding"], canonical),
+        (
+            "a label that is not the layer's, of another family",
+            docker_labelled(A),
+            zstd(A),
+            &["layer.encoding"],
+            canonical,
+        ),
+        ("one layer and two labels", mislabelled(A), plain(A), &["layer.encoding"], canonical),
         ("padding", of(&[file(A)]), padded(A), &["layer.framing"], canonical),
         ("padding and a time", of(&[file(A)]), padded(B), &["layer.framing", "layer.mtime"], canonical),
         (
@@ -261,6 +309,49 @@ fn what_does_not_count_at_a_level_is_equal_behind_normalize_at_it() {
             }
         }
     }
+}
+
+#[test]
+fn what_normalize_makes_equal_at_a_level_does_not_count_at_it() {
+    let long = |time| {
+        let mut stream = tar(&[file(time)]);
+        stream.extend([0; 8192]);
+        layer(Layer::of_tar(stream, Packing::Gzip))
+    };
+    let read = |time: i64| of(&[file(A).pax("atime", time.to_string())]);
+    // The epoch comes before the times, or behind them.
+    for (what, left, right, epoch, expected) in [
+        ("access times", read(A), read(B), A - 1, true),
+        ("access times that stay", read(A), read(B), B, false),
+        ("an end", of(&[file(A)]), long(A), A - 1, true),
+        ("an end that stays", of(&[file(A)]), long(A), A, false),
+        ("an end and a time", of(&[file(A)]), long(B), A - 1, true),
+        ("padding", of(&[file(A)]), padded(A), A - 1, true),
+        ("labels", mislabelled(A), mislabelled(B), A - 1, true),
+        ("a label", plain(A), mislabelled(B), A - 1, true),
+        ("a label that stays", plain(A), mislabelled(A), A, false),
+        ("two compressions", of(&[file(A)]), zstd(B), A - 1, false),
+    ] {
+        let (left, right) = (left.tar(), right.tar());
+        let clamp = Remedy { level: Level::Clamp, epoch: Some(epoch), options: Vec::new() };
+        let made = apply(&left, &clamp);
+        assert_eq!(made.is_some() && made == apply(&right, &clamp), expected, "{what}");
+        let options = Options { level: Some(Level::Clamp), epoch: Some(epoch), ..Options::default() };
+        let found = with(&left, &right, &options, None);
+        assert_eq!(found.same(), expected, "{what}: {:#?}", found.changes().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_label_that_normalize_sets_right_is_what_diff_sees() {
+    let input = mislabelled(A).tar();
+    let mut output = Vec::new();
+    let options = normalize::Options::new(Level::Clamp, Some(A - 1));
+    let outcome =
+        normalize(&open(&input), &options, &Workers::new(2).unwrap(), &Silent, &mut output).unwrap();
+    let did: Vec<&str> = outcome.changes.iter().map(|change| change.rule).collect();
+    let seen = causes(&diff(&input, &output));
+    assert!(did.contains(&"layer.encoding") && seen.contains(&"layer.encoding"), "{did:?} {seen:?}");
 }
 
 #[test]
@@ -486,6 +577,17 @@ fn merged_file_systems_do_not_see_which_name_of_a_file_came_first() {
     let fields: Vec<_> = copied.images[0].merged.iter().flatten().flat_map(|entry| &entry.changes).collect();
     assert_eq!(fields.len(), 1);
     assert_eq!((fields[0].field.as_ref(), fields[0].left.as_deref()), ("hard links", Some("a = b")));
+}
+
+#[test]
+fn merged_file_systems_do_not_see_that_a_mode_repeats_the_type() {
+    let merged = Options { merged: true, ..Options::default() };
+    let with_mode = |mode| of(&[file(A).mode(mode)]).tar();
+    let plain = with_mode(0o644);
+    assert_eq!(with(&plain, &with_mode(0o100_644), &merged, None).verdict, Verdict::SameFileSystem);
+    for other in [0o644 | 0o4000, 0o100_755] {
+        assert_eq!(causes(&with(&plain, &with_mode(other), &merged, None)), ["mode"], "{other:o}");
+    }
 }
 
 #[test]
