@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::cause::Change;
+
 /// A known reason and what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Culprit {
@@ -179,6 +181,22 @@ pub const CULPRITS: &[Culprit] = &[
     },
 ];
 
+/// What [`field`] finds where one side has no value.
+const ANOTHER_TOOL: Culprit = Culprit {
+    paths: &["/config/Hostname", "/container", "/container_config", "/docker_version"],
+    why: "only docker's classic builder writes it; another tool built or converted the other side's configuration",
+    remedy: "build both in one way, and compare them as they were built",
+};
+
+/// The culprit that the difference of a document's field matches.
+pub(crate) fn field(change: &Change) -> Option<&'static Culprit> {
+    let one_sided = change.left.is_none() || change.right.is_none();
+    if one_sided && ANOTHER_TOOL.paths.contains(&&*change.field) {
+        return Some(&ANOTHER_TOOL);
+    }
+    culprit(change.field.as_bytes()).filter(|_| change.field.starts_with('/'))
+}
+
 /// The culprit that a path or JSON pointer matches.
 pub fn culprit(path: &[u8]) -> Option<&'static Culprit> {
     static SET: LazyLock<(GlobSet, Vec<&Culprit>)> = LazyLock::new(|| {
@@ -205,6 +223,7 @@ pub fn culprit(path: &[u8]) -> Option<&'static Culprit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::Cause;
 
     #[test]
     fn every_pattern_compiles_and_finds_its_own_row() {
@@ -216,6 +235,15 @@ mod tests {
                 assert_eq!(found, Some(culprit.why), "{example}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_docker_alone_writes_is_no_container_id_where_one_side_lacks_it() {
+        let change = |left: Option<&str>| {
+            Change::new(Cause::Content, "/config/Hostname", left.map(str::to_owned), "\"b\"".to_owned())
+        };
+        assert!(field(&change(Some("\"a\""))).unwrap().remedy.contains("BuildKit"));
+        assert_eq!(field(&change(None)), Some(&ANOTHER_TOOL));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod vouch;
 
 pub use cause::{Cause, Change, Tally};
 pub use content::{Content, Line, Sign};
+pub(crate) use culprit::field as culprit_of_field;
 pub use culprit::{CULPRITS, Culprit, culprit};
 pub use document::Role;
 pub use open::{Input, run};

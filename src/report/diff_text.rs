@@ -353,6 +353,7 @@ impl Page<'_> {
 /// The verdict: a word for it, and the rest of the sentence.
 pub(super) fn standing(report: &DiffReport) -> (&'static str, &'static str) {
     let removable = report.causes.iter().any(CauseRecord::is_rule);
+    let packing = report.causes.iter().all(|cause| ["encoding", "derived"].contains(&cause.cause));
     match report.verdict {
         "identical-bytes" => ("SAME", "byte for byte"),
         "identical-image" if report.causes.is_empty() => ("SAME IMAGE", "digest for digest"),
@@ -361,6 +362,7 @@ pub(super) fn standing(report: &DiffReport) -> (&'static str, &'static str) {
         "ignored" => ("SAME", "but for what was asked not to count"),
         "equalizable" => ("DIFFERENT", "only in what normalize makes equal"),
         _ if removable => ("DIFFERENT", "also in what normalize keeps as it is"),
+        _ if packing => ("DIFFERENT", "in how it was packed, which normalize keeps as it is"),
         _ => ("DIFFERENT", "in content, not in how it was packed"),
     }
 }
@@ -387,11 +389,15 @@ pub(super) fn advice(report: &DiffReport) -> Vec<String> {
     if report.verdict == "identical-image" && !report.same {
         advice.push("if only the image counts: --level archive, and the exit code is 0".to_owned());
     }
+    let mut or = |other: &str| {
+        let or = if advice.is_empty() { "" } else { "or " };
+        advice.push(format!("{or}{other}"));
+    };
     if causes.contains(&"layer.mtime") && report.verdict == "equalizable" {
-        advice.push("or build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true".to_owned());
+        or("build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true");
     }
     if report.images.iter().any(|image| image.parts_at == Some(Rung::Layer)) {
-        advice.push("or compress both with the same version of the same tool".to_owned());
+        or("compress both with the same version of the same tool");
     }
     if advice.is_empty() && report.verdict == "different" {
         advice.extend(

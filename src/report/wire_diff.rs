@@ -289,7 +289,7 @@ fn changes(changes: &[Change]) -> Vec<ChangeRecord> {
         field: visible(&change.field),
         left: change.left.as_deref().map(visible),
         right: change.right.as_deref().map(visible),
-        hint: diff::culprit(change.field.as_bytes()).filter(|_| change.field.starts_with('/')).map(hint),
+        hint: diff::culprit_of_field(change).map(hint),
     };
     changes.iter().map(record).collect()
 }
