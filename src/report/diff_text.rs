@@ -396,7 +396,7 @@ pub(super) fn advice(report: &DiffReport) -> Vec<String> {
     if causes.contains(&"layer.mtime") && report.verdict == "equalizable" {
         or("build with SOURCE_DATE_EPOCH set and rewrite-timestamp=true");
     }
-    if report.images.iter().any(|image| image.parts_at == Some(Rung::Layer)) {
+    if !report.same && report.images.iter().any(|image| image.parts_at == Some(Rung::Layer)) {
         or("compress both with the same version of the same tool");
     }
     if advice.is_empty() && report.verdict == "different" {

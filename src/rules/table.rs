@@ -318,7 +318,7 @@ pub const RULES: &[Rule] = &[
         id: "layer.encoding",
         scope: Scope::Layer,
         level: Some(Level::Canonical),
-        title: "layers are compressed by our own encoder, whose version is pinned (--compression)",
+        title: "layers are compressed by our own encoder, whose version is pinned (--compression), and their media types say so",
         why: "Go 1.26 and 1.27, pgzip and gzip write different bytes for one content",
         loses: "",
         elsewhere: Elsewhere {

@@ -116,6 +116,29 @@ fn every_command_writes_json_of_the_published_schema() {
 }
 
 #[test]
+fn the_answer_of_a_diff_says_no_more_than_its_causes() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, builder: ImageBuilder| {
+        let path = folder.path().join(file);
+        std::fs::write(&path, builder.tar()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let plain = write("plain.tar", ImageBuilder::good());
+    let ended = write("end.tar", ImageBuilder::good().text(Doc::Config(0), |text| text.push(b'\n')));
+    let other = ImageBuilder::good().json(Doc::Config(0), |config| config["config"]["User"] = json!("x"));
+    let other = write("other.tar", other);
+    let answer = |args: &[&str]| run([&["diff"], args].concat()).stdout;
+    assert!(answer(&[&plain, &ended]).starts_with("DIFFERENT  in how it was packed"));
+    assert!(answer(&[&plain, &other]).starts_with("DIFFERENT  in content"));
+    // One image, compressed by docker's and skopeo's gzip: for who asks for the image alone there is nothing to do.
+    let good = |name: &str| fixtures("good").join(name).to_str().unwrap().to_owned();
+    let (saved, copied) = (good("tiny-docker20-save.tar"), good("tiny-skopeo19-oci-archive.tar"));
+    assert!(answer(&[&saved, &copied]).contains("\n      or compress both"));
+    let same = answer(&["--level", "archive", &saved, &copied]);
+    assert!(same.starts_with("SAME IMAGE") && !same.contains("\ndo "), "{same}");
+}
+
+#[test]
 fn what_analyze_cannot_read_is_in_its_reports() {
     let folder = tempfile::tempdir().unwrap();
     let none = folder.path().join("none.tar");
