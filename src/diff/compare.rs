@@ -24,6 +24,7 @@ use crate::{
     limits::Limits,
     measure::LayerFacts,
     media::{Media, Packing},
+    normalize::is_as_written,
     rfc3339,
     rules::{Context, DocumentKind, FieldCanon, Level, RULES, Rule},
     stack::{self, ListedMember},
@@ -247,6 +248,12 @@ impl<'c> Comparison<'c> {
             .is_some_and(|(facts, level)| layer::changes_at(level, facts, self.context))
     }
 
+    /// Whether `normalize` compresses every layer anew at the level that was asked for.
+    fn compresses_anew(&self) -> bool {
+        let rule = layer::ENCODING.rule().and_then(|rule| rule.level);
+        self.options.level.zip(rule).is_some_and(|(level, least)| least <= level)
+    }
+
     fn layer(&self, left: &Image, right: &Image, pair: Pair, pairing: &LayerPairing) -> LayerDiff {
         let (a, b) = (self.opened.left, self.opened.right);
         let of = |image: &'_ Image, at: Option<usize>| at.and_then(|at| image.layers.get(at).cloned());
@@ -286,10 +293,20 @@ impl<'c> Comparison<'c> {
                     diff.changes = layer::compressions(a.graph.content(l.0), b.graph.content(r.0));
                     diff.changes.extend(streams.changes);
                     diff.entries = streams.entries;
-                    let framed = |side, image, at: Option<usize>, facts| {
-                        layer::is_framed(facts) || at.is_some_and(|at| self.is_written_anew(side, image, at))
+                    let anew = |side, image, at: Option<usize>| {
+                        at.is_some_and(|at| self.is_written_anew(side, image, at))
                     };
-                    diff.framed = framed(a, left, diff.left, l.1) && framed(b, right, diff.right, r.1);
+                    let anew = (anew(a, left, diff.left), anew(b, right, diff.right));
+                    diff.framed = (anew.0 || layer::is_framed(l.1)) && (anew.1 || layer::is_framed(r.1));
+                    let kept = match anew {
+                        (true, false) => Some(b.graph.content(r.0)),
+                        (false, true) => Some(a.graph.content(l.0)),
+                        _ => None,
+                    };
+                    if kept.is_some_and(|kept| !self.compresses_anew() && !is_as_written(kept)) {
+                        let text = |anew| if anew { "compressed anew" } else { "kept as it is" }.to_owned();
+                        diff.changes.push(Change::new(layer::ENCODING, "blob", text(anew.0), text(anew.1)));
+                    }
                 }
                 _ => {
                     let (l, r) = (l.map(|l| a.graph.content(l)), r.map(|r| b.graph.content(r)));

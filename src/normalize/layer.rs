@@ -149,7 +149,7 @@ impl<'t> Treatment<'t> {
     }
 
     /// Writes all members to `out`.
-    fn rewrite<W: Write>(&self, packed: &Packed<'_>, out: W) -> Result<Written<W>> {
+    pub(super) fn rewrite<W: Write>(&self, packed: &Packed<'_>, out: W) -> Result<Written<W>> {
         let mut rewriter = Rewriter {
             treatment: self,
             out,
@@ -183,8 +183,8 @@ impl<'t> Treatment<'t> {
 }
 
 /// What came of writing a layer's members.
-struct Written<W> {
-    out: W,
+pub(super) struct Written<W> {
+    pub(super) out: W,
     counts: Counts,
     /// Where each member ends; empty if they are not to be sorted.
     ends: Vec<u64>,

@@ -16,6 +16,7 @@ mod order;
 mod outcome;
 mod output;
 mod print;
+mod written;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -43,6 +44,7 @@ use documents::{Content, Documents};
 use layer::Treatment;
 use layers::Layers;
 use outcome::Ledger;
+pub(crate) use written::is_as_written;
 
 pub use base::Base;
 pub use layout::Layout;

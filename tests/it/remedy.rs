@@ -331,6 +331,7 @@ fn what_normalize_makes_equal_at_a_level_does_not_count_at_it() {
         ("a label", plain(A), mislabelled(B), A - 1, true),
         ("a label that stays", plain(A), mislabelled(A), A, false),
         ("two compressions", of(&[file(A)]), zstd(B), A - 1, false),
+        ("one that stays as another packed it", of(&[file(B)]), of(&[file(A)]), A, false),
     ] {
         let (left, right) = (left.tar(), right.tar());
         let clamp = Remedy { level: Level::Clamp, epoch: Some(epoch), options: Vec::new() };
@@ -339,6 +340,19 @@ fn what_normalize_makes_equal_at_a_level_does_not_count_at_it() {
         let options = Options { level: Some(Level::Clamp), epoch: Some(epoch), ..Options::default() };
         let found = with(&left, &right, &options, None);
         assert_eq!(found.same(), expected, "{what}: {:#?}", found.changes().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_was_normalized_is_the_same_at_its_level() {
+    for (what, input) in [("gzip", of(&[file(B)])), ("zstd", zstd(B)), ("plain", plain(B))] {
+        let input = input.tar();
+        for level in [Level::Clamp, Level::Canonical] {
+            let output = apply(&input, &Remedy { level, epoch: Some(A), options: Vec::new() }).unwrap();
+            let options = Options { level: Some(level), epoch: Some(A), ..Options::default() };
+            let found = with(&input, &output, &options, None);
+            assert!(found.same(), "{what}: {:#?}", found.changes().collect::<Vec<_>>());
+        }
     }
 }
 
