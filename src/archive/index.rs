@@ -13,14 +13,13 @@
     )
 )]
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, collections::HashMap, ops::Range};
 
 use hashbrown::{HashTable, hash_table};
 
 use super::{
     Source,
     fault::{Fault, FaultKind},
-    links::Ends,
     path::{PathHashing, clean_path},
 };
 use crate::{
@@ -131,6 +130,25 @@ struct Place {
 
 /// How much of an archive is walked over before its pages are given back.
 const WINDOW: usize = 16 << 20;
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// To this regular file.
+    File(EntryId),
+    /// Nowhere.
+    Missing,
+    /// To something that is no regular file.
+    NotAFile(EntryId),
+    /// To a file that is stored sparse.
+    Sparse(EntryId),
+    /// Out of the archive, or in a circle.
+    Broken(FaultKind),
+}
+
+/// Where each entry that is a symbolic link, or a hard link to one, leads in the end, and over how many of them. Each is
+/// joined with its path once, however many others lead over it.
+pub(super) type Ends = HashMap<EntryId, (Found, u8)>;
 
 impl<'a> EntryIndex<'a> {
     /// Indexes a tarball that is in memory.

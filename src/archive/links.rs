@@ -12,36 +12,15 @@
     )
 )]
 
-use std::collections::HashMap;
-
 use super::{
     fault::FaultKind,
-    index::{EntryId, EntryIndex, EntryKind},
+    index::{EntryId, EntryIndex, EntryKind, Found},
     path::{clean_path, join_link},
 };
 use crate::tar::PATH_MAX;
 
-/// Where a path leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// To this regular file.
-    File(EntryId),
-    /// Nowhere.
-    Missing,
-    /// To something that is no regular file.
-    NotAFile(EntryId),
-    /// To a file that is stored sparse.
-    Sparse(EntryId),
-    /// Out of the archive, or in a circle.
-    Broken(FaultKind),
-}
-
 /// Most symbolic links on the way to a file: as many as Linux follows.
 const MAX_HOPS: u8 = 40;
-
-/// Where each entry that is a symbolic link, or a hard link to one, leads in the end, and over how many of them. Each is
-/// joined with its path once, however many others lead over it.
-pub(super) type Ends = HashMap<EntryId, (Found, u8)>;
 
 impl EntryIndex<'_> {
     /// What a hard link to `target` is another name of, if it stood behind all entries there are now: the last entry

@@ -15,8 +15,7 @@ mod write;
 
 pub use destination::Destination;
 pub use fault::{Fault, FaultKind};
-pub use index::{Entry, EntryId, EntryIndex, EntryKind};
-pub use links::Found;
+pub use index::{Entry, EntryId, EntryIndex, EntryKind, Found};
 pub use map::report_truncated_mappings;
 pub use source::{OpenOptions, Source, is_layout};
 pub use write::{ArchiveWriter, is_canonical};

@@ -8,7 +8,7 @@ use super::{
     output,
     progress::Progress,
     remote::{self, Expected},
-    stop,
+    reports, stop,
 };
 use crate::{
     digest::Digest,
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let expected = args.expected_image_digest.as_ref();
     let (platform, limits) = (args.verifying.reading.platform(), args.verifying.reading.limits());
     let expected = expected.map(|expected| expected.resolve(None, platform, &limits)).transpose()?;
-    let mut outputs = Some(args.verifying.outputs([args.file.as_path()], global)?);
+    let mut outputs = Some(reports::of_verification(&args.verifying, [args.file.as_path()], global)?);
     let shown = read(args, global, |inspected, input| {
         print(args, outputs.take().unwrap_or_default(), expected, inspected, input)
     });

@@ -1,16 +1,12 @@
 //! Arguments that several commands share, and how they become options.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{
     ArgAction, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 
-use super::output;
 use crate::{
     archive::{OpenOptions, Source},
     digest::Digest,
@@ -20,7 +16,7 @@ use crate::{
     inspect::Request,
     limits::{LimitChanges, Limits},
     policy::Policy,
-    report::{FORMATS, Format, Output},
+    report::{FORMATS, Format},
     verify::{Options, Setting},
 };
 
@@ -227,7 +223,7 @@ impl Judging {
     }
 
     /// Where the policy that `input` is held to is, if there is one.
-    fn policy_file(&self, input: &Path) -> Option<PathBuf> {
+    pub(super) fn policy_file(&self, input: &Path) -> Option<PathBuf> {
         match &self.policy {
             Some(file) => Some(file.clone()),
             None if self.no_policy || input == Path::new("-") => None,
@@ -300,19 +296,6 @@ impl Verifying {
     pub(super) fn check(&self) -> Result<()> {
         self.judging.options(Vec::new(), None)?;
         self.judging.policy(Path::new("-")).map(drop)
-    }
-
-    /// Everything the report is to be written to, none of which may be one of the `inputs` or the policy of one.
-    pub(super) fn outputs<'p>(
-        &'p self,
-        inputs: impl IntoIterator<Item = &'p Path>,
-        global: &Global,
-    ) -> Result<Vec<Output<'static>>> {
-        let inputs: Vec<&Path> = inputs.into_iter().collect();
-        let policies: BTreeSet<PathBuf> =
-            inputs.iter().filter_map(|input| self.judging.policy_file(input)).collect();
-        let policies = policies.iter().map(PathBuf::as_path);
-        output::outputs(&self.reporting, inputs.into_iter().chain(policies), global)
     }
 
     /// Opens an input, and says what it is to be held to: what the arguments say, on top of its policy.

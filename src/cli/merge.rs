@@ -5,7 +5,7 @@ use std::{fs::File, io::BufReader, path::PathBuf};
 use super::{
     args::{Global, Reporting},
     exit::Outcome,
-    output,
+    reports,
 };
 use crate::{
     error::{Error, Result},
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
             "the reports do not hold the archives' own digests: run each shard with --archive-digests";
         return Err(Error::usage(message));
     }
-    let outputs = output::outputs(&args.reporting, args.files.iter().map(PathBuf::as_path), global)?;
+    let outputs = reports::outputs(&args.reporting, args.files.iter().map(PathBuf::as_path), global)?;
     let mut reports = Reports::begin(merge.header().clone(), outputs)?;
     merge.inputs(|input| reports.input(input))?;
     Ok(Outcome::of(&reports.end()?))

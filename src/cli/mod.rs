@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod rebuild;
 mod remote;
+mod reports;
 mod stop;
 mod verify;
 mod version;

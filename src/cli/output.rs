@@ -1,15 +1,13 @@
 //! Standard output and standard error: the only place that writes to them.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, IsTerminal, Write},
     path::Path,
 };
 
-use super::args::{ColorChoice, Global, Reporting};
+use super::args::{ColorChoice, Global};
 use crate::{
-    archive::Destination,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     escape::escape,
     location::Location,
     report::{FORMATS, Format, Output, Style},
@@ -34,61 +32,13 @@ pub(super) fn stdout_beside(
     stdout(write).or_else(|error| if others && error.is_closed_pipe() { Ok(()) } else { Err(error) })
 }
 
-/// Everything one report is to be written to: standard output, and the files that were named. Nothing is created unless
-/// all of them are files of their own.
-///
-/// # Errors
-/// [`ErrorKind::Refused`] if a file is one of the `inputs`, a usage error if it is named twice, or what creating one fails
-/// with.
-pub(super) fn outputs<'p>(
-    reporting: &Reporting,
-    inputs: impl IntoIterator<Item = &'p Path>,
-    global: &Global,
-) -> Result<Vec<Output<'static>>> {
-    let files: Vec<_> =
-        reporting.files().map(|(format, file)| (format, file, Destination::of(file))).collect();
-    spare(&files, inputs)?;
-    let mut outputs = vec![on_stdout(reporting.format, global)];
-    for (format, file, _) in files {
-        let at = Location::new(file.as_os_str().as_encoded_bytes());
-        let out = File::create(file).map_err(|e| Error::io(at.clone(), "cannot create", e))?;
-        let style = Style { verbosity: global.verbosity(), ..Style::default() };
-        outputs.push(Output { format, style, out: Box::new(BufWriter::new(out)), at });
-    }
-    Ok(outputs)
-}
-
-/// Fails if writing one of these files would change an input or another of them.
-fn spare<'p>(
-    files: &[(&'static Format, &Path, Destination)],
-    inputs: impl IntoIterator<Item = &'p Path>,
-) -> Result<()> {
-    let at = |file: &Path| Location::new(file.as_os_str().as_encoded_bytes());
-    for (i, (_, file, to)) in files.iter().enumerate() {
-        if files.iter().take(i).any(|(_, _, other)| other.takes(to)) {
-            return Err(Error::usage("two reports to one file").at(at(file)));
-        }
-    }
-    if files.is_empty() {
-        return Ok(());
-    }
-    for input in inputs {
-        let input = if input == Path::new("-") { Path::new("/dev/stdin") } else { input };
-        let input = Destination::of(input);
-        if let Some((_, file, _)) = files.iter().find(|(_, _, to)| input.takes(to)) {
-            let message = "the report would overwrite an input; give another name";
-            return Err(Error::new(ErrorKind::Refused, message).at(at(file)));
-        }
-    }
-    Ok(())
-}
-
 /// A report for people on standard output.
 pub(super) fn text(global: &Global) -> Output<'static> {
     on_stdout(&FORMATS[0], global)
 }
 
-fn on_stdout(format: &'static Format, global: &Global) -> Output<'static> {
+/// A report on standard output.
+pub(super) fn on_stdout(format: &'static Format, global: &Global) -> Output<'static> {
     let out = BufWriter::with_capacity(64 << 10, io::stdout());
     Output { format, style: style(global), out: Box::new(out), at: Location::new("standard output") }
 }

@@ -11,7 +11,7 @@ use super::{
     inputs::{Inputs, Task},
     progress::Progress,
     remote::{self, Expected},
-    stop,
+    reports, stop,
 };
 use crate::{
     digest::Digest,
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
         .collect::<Result<Vec<_>>>()?;
     let found = args.inputs.find(reading, global)?;
     let named = found.iter().map(|task| task.path.as_path()).chain(args.inputs.lists());
-    let outputs = args.verifying.outputs(named, global)?;
+    let outputs = reports::of_verification(&args.verifying, named, global)?;
     let (tasks, header) = args.inputs.share("verify", found)?;
     let archive_digests = args.archive_digests || reporting.archive_digest();
     let header = wire::Header { archive_digests, ..header };

@@ -21,6 +21,7 @@ mod pair;
 mod select;
 mod show;
 mod side;
+mod subjects;
 mod verdict;
 mod vouch;
 

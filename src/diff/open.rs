@@ -8,7 +8,7 @@ use super::{
     Diff, Options, Relation, compare, content,
     pair::Pairing,
     side::{Opened, Outer, Pairs, Side, claimed, pair_layers},
-    vouch::Subjects,
+    subjects::Subjects,
 };
 use crate::{
     archive::Source,

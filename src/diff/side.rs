@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{ImageSide, LayerMatch, Relation, pair::Pairing, vouch::Subjects};
+use super::{ImageSide, LayerMatch, Relation, pair::Pairing, subjects::Subjects};
 use crate::{
     archive::Source,
     digest::{ChainId, DiffId},

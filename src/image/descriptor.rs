@@ -56,6 +56,11 @@ impl Descriptor {
         self.annotations.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
+    /// Whether what it points to is called an image's configuration, or not called anything.
+    pub(super) fn says_config(&self) -> bool {
+        self.media == Media::Config || self.media_type.is_empty()
+    }
+
     /// Whether BuildKit marked what this points to as an attestation of another manifest.
     pub fn is_attestation(&self) -> bool {
         self.annotation("vnd.docker.reference.type") == Some("attestation-manifest")

@@ -4,10 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{
-    BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Layer, Manifest, Node, Platform,
-    oci::says_config,
-};
+use super::{BlobId, Descriptor, DocId, Image, ImageGraph, ImageKind, Layer, Manifest, Node, Platform};
 use crate::{
     codec::{self, Compression},
     media::Media,
@@ -141,7 +138,7 @@ fn image(graph: &ImageGraph<'_>, by: &Descriptor, id: DocId, manifest: &Manifest
     let attests = by.is_attestation() || by.platform.as_ref().is_some_and(Platform::is_unknown);
     let kind = match config {
         _ if attests && !runs => ImageKind::Attestation,
-        Some(config) if !says_config(config) && config_doc.is_none() => ImageKind::Artifact,
+        Some(config) if !config.says_config() && config_doc.is_none() => ImageKind::Artifact,
         _ if runs => ImageKind::Image,
         _ => ImageKind::Artifact,
     };

@@ -270,7 +270,7 @@ fn manifest(resolver: &mut Resolver<'_>, root: &Value<'_>) -> Manifest {
         }
         match config.target {
             Target::Blob(blob) if configures_image(resolver, config, blob, &layers) => {
-                if !says_config(config) {
+                if !config.says_config() {
                     let media_type = escape(config.media_type.as_bytes()).into_owned();
                     resolver.fault(FaultKind::ConfigMediaType, &config.at, media_type);
                 }
@@ -306,7 +306,7 @@ fn configures_image(
     blob: BlobId,
     layers: &[Descriptor],
 ) -> bool {
-    if says_config(config) {
+    if config.says_config() {
         return true;
     }
     let has_layers = layers.iter().any(|layer| matches!(layer.media, Media::Layer { .. }));
@@ -315,10 +315,6 @@ fn configures_image(
     }
     let (id, _) = resolver.document(blob);
     resolver.graph.document(id).root.as_ref().is_some_and(|root| root.get("rootfs").is_some())
-}
-
-pub(super) fn says_config(config: &Descriptor) -> bool {
-    config.media == Media::Config || config.media_type.is_empty()
 }
 
 /// Reads a configuration document, wherever it was found.
