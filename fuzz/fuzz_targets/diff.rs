@@ -8,12 +8,12 @@ use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use repro_build::{
     diff::{self, Cause, Diff, Input, LayerMatch, Options, Remedy, Verdict},
-    normalize::{self, Attestations, normalize},
+    normalize::{self, normalize},
     observe::Silent,
     rules::Level,
 };
 use repro_build_fuzz::{
-    images, limits, source,
+    images, limits, remedied, source,
     support::{Doc, ImageBuilder, Layer, Layout, Packing},
     verdict, workers,
 };
@@ -74,16 +74,7 @@ fn compare(left: &[u8], right: &[u8], options: &Options) -> Diff {
 
 /// What `normalize` makes of an archive with the arguments of a remedy; `None` where it refuses.
 fn apply(input: &[u8], remedy: &Remedy) -> Option<Vec<u8>> {
-    let mut options = normalize::Options::new(remedy.level, remedy.epoch);
-    options.limits = limits();
-    for option in &remedy.options {
-        match *option {
-            "--drop-names" => options.active.add("archive.names").unwrap(),
-            "--layout oci" => options.layout = Some(normalize::Layout::Oci),
-            "--attestations drop" => options.attestations = Attestations::Drop,
-            other => panic!("{other}"),
-        }
-    }
+    let options = normalize::Options { limits: limits(), ..remedied::options(remedy) };
     let mut output = Vec::new();
     normalize(&source(input).unwrap(), &options, workers(), &Silent, &mut output).ok()?;
     Some(output)

@@ -12,6 +12,8 @@ use repro_build::{
 pub mod checksums;
 pub mod images;
 pub mod mutants;
+#[path = "../../tests/it/remedied.rs"]
+pub mod remedied;
 #[path = "../../tests/it/support/mod.rs"]
 pub mod support;
 #[path = "../../tests/it/walked.rs"]

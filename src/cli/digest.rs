@@ -14,9 +14,8 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    image::Image,
     inspect::{Also, Inspected, inspect},
-    ladder::Rung,
+    ladder::{Ladder, Rung},
     location::Location,
     measure::Workers,
     verify::Options,
@@ -52,14 +51,12 @@ fn rung_parser() -> impl TypedValueParser<Value = Rung> {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Outcome> {
     let text = args.file.to_str().unwrap_or_default();
     if let Some(reference) = remote::reference(text) {
-        let digest = {
-            let reading = &args.reading;
-            if let Some(flag) = reading.of_files() {
-                let message = format!("{flag} says nothing of an image in a registry");
-                return Err(Error::usage(message).at(Location::new(reference)));
-            }
-            remote::published(reference, args.rung, reading.platform(), &reading.limits())?
-        };
+        let reading = &args.reading;
+        if let Some(flag) = reading.of_files() {
+            let message = format!("{flag} says nothing of an image in a registry");
+            return Err(Error::usage(message).at(Location::new(reference)));
+        }
+        let digest = remote::published(reference, args.rung, reading.platform(), &reading.limits())?;
         output::stdout(|out| writeln!(out, "{digest}"))?;
         return Ok(Outcome::Good);
     }
@@ -107,14 +104,15 @@ fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
             .map(|digest| vec![digest])
             .ok_or_else(|| Error::usage(message).at(at));
     }
-    let on_rung = |image: &Image| -> Vec<Digest> {
-        inspected.ladder(image).rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect()
+    let on_rung = |ladder: &Ladder| -> Vec<Digest> {
+        ladder.rungs().filter(|(r, _)| *r == rung).map(|(_, digest)| digest).collect()
     };
     let [image, others @ ..] = inspected.images else {
         return Err(Error::usage("the archive names no image").at(at));
     };
-    let digests = on_rung(image);
-    if others.iter().any(|other| on_rung(other) != digests) {
+    let ladder = inspected.ladder(image);
+    let digests = on_rung(&ladder);
+    if others.iter().any(|other| on_rung(&inspected.ladder(other)) != digests) {
         let images = inspected.images.len();
         let message = format!("{images} images in the archive; choose with --image or --platform");
         return Err(Error::usage(message).at(at));
@@ -123,7 +121,6 @@ fn pick(args: &Args, inspected: &Inspected<'_>) -> Result<Vec<Digest>> {
         return Err(Error::usage(format!("the image has no {} digest", rung.name())).at(at));
     }
     // Scripts count the lines: one that is left out would make each later one another layer's.
-    let ladder = inspected.ladder(image);
     let gap = match rung {
         Rung::Layer => ladder.layers.iter().position(Option::is_none),
         Rung::DiffId => ladder.diff_ids.iter().position(Option::is_none),

@@ -9,6 +9,7 @@
 use std::fmt;
 
 use crate::limits::Limits;
+use crate::media::{Media, Packing};
 
 pub mod decode;
 pub mod encode;
@@ -93,6 +94,16 @@ impl Compression {
     /// All compressions, in the order in which [`sniff`] tries them.
     pub fn all() -> impl Iterator<Item = Compression> {
         CODECS.iter().map(|codec| codec.compression)
+    }
+
+    /// What a layer's media type says; `None` for one that does not say how the layer is to be read.
+    pub fn said_by(media: Media) -> Option<Compression> {
+        match media {
+            Media::Layer { packing: Packing::Plain, .. } => Some(Compression::Plain),
+            Media::Layer { packing: Packing::Gzip, .. } => Some(Compression::Gzip),
+            Media::Layer { packing: Packing::Zstd, .. } => Some(Compression::Zstd),
+            _ => None,
+        }
     }
 
     /// The name used in reports: `gzip`.

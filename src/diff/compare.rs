@@ -23,7 +23,7 @@ use crate::{
     ladder::{self, Rung},
     limits::Limits,
     measure::LayerFacts,
-    media::{Media, Packing},
+    media::Media,
     normalize::is_as_written,
     rfc3339,
     rules::{Context, DocumentKind, FieldCanon, Level, RULES, Rule},
@@ -85,14 +85,9 @@ pub(super) fn compare(opened: &Opened<'_>, options: &Options) -> Diff {
     diff
 }
 
-/// What a layer's media type should say of its compression.
-fn packing(graph: &ImageGraph<'_>, image: &Image, at: usize) -> Option<Packing> {
-    match codec::sniff(graph.content(image.layers.get(at)?.blob?)) {
-        Compression::Plain => Some(Packing::Plain),
-        Compression::Gzip => Some(Packing::Gzip),
-        Compression::Zstd => Some(Packing::Zstd),
-        Compression::Xz | Compression::Bzip2 => None,
-    }
+/// What a layer is compressed with.
+fn compression(graph: &ImageGraph<'_>, image: &Image, at: usize) -> Option<Compression> {
+    Some(codec::sniff(graph.content(image.layers.get(at)?.blob?)))
 }
 
 /// Whether a layer is one that can be written anew: it is here, and not kept elsewhere.
@@ -167,9 +162,9 @@ impl<'c> Comparison<'c> {
                 let field = change.field.strip_prefix("/layers/")?;
                 let i = field.strip_suffix("/mediaType")?.parse().ok()?;
                 let j = *partners.get(&i)?;
-                let says = (document::packing(l, i)?, document::packing(r, j)?);
-                let true_left = packing(a, left, i) == Some(says.0);
-                let true_right = packing(b, right, j) == Some(says.1);
+                let says = (document::compression(l, i)?, document::compression(r, j)?);
+                let true_left = compression(a, left, i) == Some(says.0);
+                let true_right = compression(b, right, j) == Some(says.1);
                 if says.0 == says.1 || true_left && true_right {
                     return None;
                 }

@@ -10,6 +10,7 @@ use super::{
     show,
 };
 use crate::{
+    codec::Compression,
     image::{DocId, ImageGraph, REFERENCE},
     json::{self, Edits, Node, Value},
     media::{Media, Packing},
@@ -318,11 +319,8 @@ fn known(node: Option<&Node>) -> Option<Media> {
 }
 
 /// What the media type of a manifest's layer says of its compression.
-pub(super) fn packing(manifest: Text<'_>, layer: usize) -> Option<Packing> {
-    match known(manifest.root?.pointer(&format!("/layers/{layer}/mediaType")))? {
-        Media::Layer { packing, .. } => Some(packing),
-        _ => None,
-    }
+pub(super) fn compression(manifest: Text<'_>, layer: usize) -> Option<Compression> {
+    Compression::said_by(known(manifest.root?.pointer(&format!("/layers/{layer}/mediaType")))?)
 }
 
 /// Whether two media types differ in the layer's compression only.

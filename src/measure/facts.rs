@@ -7,7 +7,7 @@ use crate::{
     codec::{Compression, DecodeError, Fingerprint, Frames},
     digest::{Algorithm, DiffId, Digest},
     image::BlobId,
-    media::{Media, Packing},
+    media::Media,
     stack::ListedMember,
     tar::{Anomaly, End, GlobalHeader, Outcome, Record, Timestamp},
 };
@@ -88,8 +88,7 @@ impl LayerFacts {
     /// not known, or its media type is not and its bytes are no tar. It has no diff_id then, whatever was hashed.
     pub fn is_opaque(&self, media: Media) -> bool {
         let no_tar = self.outcome.is_some_and(|outcome| outcome.members == 0 && outcome.end == End::Failed);
-        let known =
-            matches!(media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. });
+        let known = Compression::said_by(media).is_some();
         matches!(self.fault, Some(LayerFault::NotInspected))
             || no_tar && self.compression == Compression::Plain && !known
     }

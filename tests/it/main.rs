@@ -35,6 +35,7 @@ mod outer;
 mod outputs;
 mod policy;
 mod registry;
+mod remedied;
 mod remedy;
 mod reports;
 mod scale;

@@ -9,11 +9,12 @@ use repro_build::diff::{Cause, Diff, Input, Options, Remedy, Verdict, run};
 use repro_build::image::Platform;
 use repro_build::limits::Limits;
 use repro_build::measure::Workers;
-use repro_build::normalize::{self, Attestations, normalize};
+use repro_build::normalize::{self, normalize};
 use repro_build::observe::Silent;
 use repro_build::rules::Level;
 use serde_json::{Value, json};
 
+use crate::remedied;
 use crate::support::{Doc, Image, ImageBuilder, Layer, Layout, Member, Packing, fixtures, tar};
 
 fn open(bytes: &[u8]) -> Source {
@@ -42,17 +43,9 @@ fn causes(diff: &Diff) -> Vec<&'static str> {
 
 /// What `normalize` makes of an archive; `None` where it refuses.
 fn apply(input: &[u8], remedy: &Remedy) -> Option<Vec<u8>> {
-    let mut options = normalize::Options::new(remedy.level, remedy.epoch);
-    for option in &remedy.options {
-        match *option {
-            "--drop-names" => options.active.add("archive.names").unwrap(),
-            "--layout oci" => options.layout = Some(normalize::Layout::Oci),
-            "--attestations drop" => options.attestations = Attestations::Drop,
-            other => panic!("{other}"),
-        }
-    }
     let mut output = Vec::new();
-    normalize(&open(input), &options, &Workers::new(2).unwrap(), &Silent, &mut output).ok()?;
+    normalize(&open(input), &remedied::options(remedy), &Workers::new(2).unwrap(), &Silent, &mut output)
+        .ok()?;
     Some(output)
 }
 

@@ -22,13 +22,7 @@ const DEPTH: usize = 127;
 pub(super) fn media_type(case: &Case<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (layer, facts) in image_layers(case) {
-        let (Some(facts), Media::Layer { packing, .. }) = (facts, layer.media) else { continue };
-        let says = match packing {
-            Packing::Plain => Compression::Plain,
-            Packing::Gzip => Compression::Gzip,
-            Packing::Zstd => Compression::Zstd,
-            Packing::Unknown => continue,
-        };
+        let (Some(facts), Some(says)) = (facts, Compression::said_by(layer.media)) else { continue };
         // A docker-archive has no media types.
         if !layer.media_type.is_empty() && says != facts.compression {
             let detail = format!(
@@ -45,14 +39,9 @@ pub(super) fn media_type(case: &Case<'_>) -> Vec<Hit> {
 pub(super) fn unknown_media_type(case: &Case<'_>) -> Vec<Hit> {
     image_layers(case)
         .filter(|(layer, _)| !layer.media_type.is_empty())
-        .filter(|(layer, _)| !is_known(layer.media))
+        .filter(|(layer, _)| Compression::said_by(layer.media).is_none())
         .map(|(layer, _)| Hit::new(layer.at.clone(), escape(layer.media_type.as_bytes())))
         .collect()
-}
-
-/// Whether a media type says how a layer is to be read.
-fn is_known(media: Media) -> bool {
-    matches!(media, Media::Layer { packing: Packing::Plain | Packing::Gzip | Packing::Zstd, .. })
 }
 
 /// The layers whose content is none that a container engine reads, by whatever media type they are listed.
