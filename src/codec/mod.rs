@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::media::{Media, Packing};
 
 pub mod decode;
+mod deflate;
 pub mod encode;
 pub mod fingerprint;
 #[cfg(test)]

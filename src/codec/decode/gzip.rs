@@ -3,10 +3,11 @@
 //! Every member to the blob's last byte, header checksums, CRC-32 and length checked. Library readers stop after
 //! the first member, skip header checksums or pass over what follows the last member.
 
-use zlib_rs::{Inflate, InflateFlush, Status};
-
-use super::{DecodeError, DecodeErrorKind, Frames, Input, Progress, Step, bytes, moved};
-use crate::limits::Limits;
+use super::{DecodeError, DecodeErrorKind, Frames, Input, Progress, Step, bytes};
+use crate::{
+    codec::deflate::{Fault, Inflate},
+    limits::Limits,
+};
 
 /// ID1 and ID2.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -14,12 +15,6 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const DEFLATE: u8 = 8;
 /// Longest file name or comment with its NUL. RFC 1952 has no limit; Go's reader has this one.
 const MAX_STRING: usize = 512;
-/// The window that RFC 1951 allows, as a power of two.
-const WINDOW_BITS: u8 = 15;
-
-/// What zlib-rs says where its fast loop met the damage: by then it has forgotten what that was, which can only have been
-/// one of two things.
-const FORGOTTEN: &str = "repeated call with bad state";
 
 const FHCRC: u8 = 1 << 1;
 const FEXTRA: u8 = 1 << 2;
@@ -143,25 +138,25 @@ enum Place {
 struct Gzip<'a> {
     input: Input<'a>,
     place: Place,
-    inflate: Inflate,
+    inflate: Inflate<'a>,
+    /// Where the member's data start.
+    data: usize,
     /// Of the member's content so far.
     crc: crc32fast::Hasher,
     /// Of the member's content so far.
     length: u64,
     frames: Frames,
-    /// What is wrong with the deflate data, once inflate has said it: it says so only once.
-    damage: Option<String>,
 }
 
 pub(in crate::codec) fn decoder<'a>(blob: &'a [u8], _: &Limits) -> Box<dyn Step + 'a> {
     Box::new(Gzip {
         input: Input::new(blob),
         place: Place::Header,
-        inflate: Inflate::new(false, WINDOW_BITS),
+        inflate: Inflate::new(blob),
+        data: 0,
         crc: crc32fast::Hasher::new(),
         length: 0,
         frames: Frames::default(),
-        damage: None,
     })
 }
 
@@ -191,7 +186,8 @@ impl Gzip<'_> {
             }
         })?;
         self.input.advance(header.len);
-        self.inflate.reset(false);
+        self.inflate.restart(self.input.rest());
+        self.data = self.input.at;
         self.crc = crc32fast::Hasher::new();
         self.length = 0;
         self.place = Place::Body;
@@ -199,30 +195,18 @@ impl Gzip<'_> {
     }
 
     fn body(&mut self, out: &mut [u8]) -> Result<Progress, DecodeError> {
-        let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(self.input.rest(), out, InflateFlush::NoFlush);
-        let read = moved(read, self.inflate.total_in());
-        let written = moved(written, self.inflate.total_out());
-        self.input.advance(read);
+        let written = self.inflate.fill(out);
+        self.input.at = self.data.saturating_add(self.inflate.consumed());
+        let written = written.map_err(|fault| match fault {
+            Fault::Truncated => self.input.truncated("a gzip member's data"),
+            Fault::Corrupt(what) => {
+                self.input.error(DecodeErrorKind::Corrupt, format!("deflate data: {what}"))
+            }
+        })?;
         self.crc.update(out.get(..written).unwrap_or_default());
         self.length = self.length.wrapping_add(bytes(written));
-        if let Err(error) = status {
-            let why = match self.inflate.error_message() {
-                Some(FORGOTTEN) => "an invalid code or a distance too far back",
-                known => known.unwrap_or(error.as_str()),
-            };
-            self.damage.get_or_insert_with(|| format!("deflate data: {why}"));
-        }
-        match status {
-            Ok(Status::StreamEnd) => self.place = Place::Trailer,
-            // What was written is good; the error comes when more is asked for.
-            _ if written > 0 => {}
-            Ok(_) if read > 0 => {}
-            Ok(_) => return Err(self.input.truncated("a gzip member's data")),
-            Err(_) => {
-                let damage = self.damage.clone().unwrap_or_default();
-                return Err(self.input.error(DecodeErrorKind::Corrupt, damage));
-            }
+        if self.inflate.is_done() {
+            self.place = Place::Trailer;
         }
         Ok(Progress::Wrote(written))
     }

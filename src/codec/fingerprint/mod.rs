@@ -18,6 +18,7 @@ use std::fmt;
 
 use super::Compression;
 use super::decode::gzip::Header;
+use super::deflate::Kind;
 use super::encode::block::{BLOCK, deflate_head};
 use crate::limits::Limits;
 
@@ -26,7 +27,7 @@ mod blocks;
 #[cfg(test)]
 mod tests;
 
-use blocks::{Block, Blocks, Kind};
+use blocks::{Block, Blocks};
 
 /// How much of the deflate stream is walked, in bytes.
 const WALK: usize = 256 << 10;

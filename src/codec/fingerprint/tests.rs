@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 
-use super::blocks::{Blocks, Kind};
 use super::{Evidence, MAKERS, Maker, fingerprint};
+use super::{Kind, blocks::Blocks};
 use crate::codec::testing::{entries, generated, skipped, tarballs, text};
 use crate::codec::{Compression, Crew, Recipe, sniff};
 
