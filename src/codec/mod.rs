@@ -1,10 +1,19 @@
 //! Compression: what a blob is compressed with, strict decoders, deterministic encoders, and who made a gzip blob.
 //!
-//! Knows bytes and compressed formats (RFC 1952, RFC 8878, the xz and bzip2 formats). Must not know tar, images,
+//! Knows bytes and compressed formats (RFC 1951, RFC 1952, RFC 8878, the xz and bzip2 formats). Must not know tar, images,
 //! media types, digests or where the bytes came from.
 //!
 //! A new compression is one file in `decode/` and one row in `CODECS`; if we also write it, one file in
 //! `encode/` and one row in `ENCODERS`.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 
 use bzip2::{Decompress, Error, Status};
 
-use super::{DecodeError, DecodeErrorKind, Frames, Input, Progress, Step, moved};
+use super::{DecodeError, DecodeErrorKind, Frames, Input, Progress, Step};
 use crate::limits::Limits;
 
 /// What every stream starts with; its block size follows.
@@ -71,4 +71,9 @@ impl Step for Bzip2<'_> {
     fn frames(&self) -> Frames {
         self.frames
     }
+}
+
+/// How far a library's 64-bit counter moved in one call, which is never further than a buffer is long.
+fn moved(before: u64, now: u64) -> usize {
+    usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX)
 }

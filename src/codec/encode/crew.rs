@@ -23,9 +23,9 @@ impl Crew {
     /// # Errors
     /// The system refused a thread.
     pub fn new(threads: NonZeroUsize, encoders: usize) -> io::Result<Crew> {
-        let share = NonZeroUsize::new(threads.get() / encoders.max(1)).unwrap_or(NonZeroUsize::MIN);
+        let share = threads.get().checked_div(encoders.max(1)).and_then(NonZeroUsize::new);
         let deflaters = if threads.get() > 1 { Some(Arc::new(Deflaters::start(threads)?)) } else { None };
-        Ok(Crew { share, deflaters })
+        Ok(Crew { share: share.unwrap_or(NonZeroUsize::MIN), deflaters })
     }
 
     /// How many threads an encoder that brings its own may have.

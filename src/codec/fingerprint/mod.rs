@@ -3,15 +3,6 @@
 //! Two builds of one layer with one diff_id and two digests were compressed by two encoders; this names them.
 //! Each claim is one row of `MAKERS`, and rests on blobs that were really made that way; what fits no row is
 //! [`Maker::Unknown`]. Knows gzip and deflate only. Reads some hundred KiB of a blob, and at most one MiB of content.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 use std::cell::OnceCell;
 use std::fmt;
